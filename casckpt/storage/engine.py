@@ -1,0 +1,293 @@
+"""What an engine is: the place where bytes lie, behind one batched interface.
+
+An engine keeps *objects* (immutable, named by id), *refs* (names that point at an object
+and move), a *log* of the ref moves that asked to be logged, and *postings* (ordered lists
+of objects, for finding). It knows nothing of values, trees or checkpoints.
+
+Invariants every engine keeps, and `casckpt.testing` checks:
+
+- `commit` is one atomic, isolated, durable step; nothing becomes visible before it or
+  without it, and no write transaction is ever open across this interface;
+- an object that can be read has all its children (`NewObject.children`) readable;
+- a ref moves only if it is what the caller expected (compare and set);
+- `gc` removes no object that a root, a ref or a later commit reaches, while others write.
+
+Imports: ids and errors only. Engines are siblings of `casckpt.format` and never import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any, Final, NamedTuple, Protocol
+
+from casckpt.ids import ObjectId
+
+__all__ = [
+    "ABSENT",
+    "ANY",
+    "Engine",
+    "GcReport",
+    "LogEntry",
+    "MissingObjects",
+    "NewObject",
+    "Posting",
+    "Problem",
+    "Ref",
+    "RefConflict",
+    "RefUpdate",
+    "StoredObject",
+]
+
+
+class NewObject(NamedTuple):
+    """An object to be stored, if it is not there already."""
+
+    id: ObjectId
+    kind: int
+    """1 to 15; hashed with the payload."""
+    payload: bytes
+    children: tuple[ObjectId, ...] = ()
+    """Objects that must exist as long as this one does, in the order of the payload."""
+    base: ObjectId | None = None
+    """A hint: an object this one resembles (usually the one it replaces). Never a promise."""
+
+
+class StoredObject(NamedTuple):
+    """An object as read. The reader verifies `object_id(kind, payload) == id`."""
+
+    id: ObjectId
+    kind: int
+    payload: bytes
+
+
+class Ref(NamedTuple):
+    """A ref as it stood when it was read."""
+
+    name: str
+    target: ObjectId | None
+    """None: deleted; its log is kept so that the deletion can be undone."""
+    info: bytes
+    """Small, opaque; belongs to the layer above."""
+    version: int
+    """Grows with every move of this ref; compare-and-set compares this number."""
+    last_log: int
+    """Number of the newest log entry of this ref; 0: none."""
+
+
+class _Expect:
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+ABSENT: Final = _Expect("ABSENT")
+"""Expected of a ref: that there is none (a deleted one counts as none)."""
+ANY: Final = _Expect("ANY")
+"""Expected of a ref: nothing."""
+
+
+class RefUpdate(NamedTuple):
+    """One move of a ref."""
+
+    name: str
+    target: ObjectId | None
+    """The new target; None deletes (the ref stays as a deleted one, with its log)."""
+    expect: Ref | _Expect = ANY
+    """The ref as last read (compared by version), ABSENT or ANY."""
+    info: bytes = b""
+    log: bytes | None = None
+    """An opaque note: the move is entered in the log with old and new target. None: not."""
+    time_ns: int = 0
+    """For the log entry: nanoseconds since 1970-01-01 UTC."""
+
+
+class LogEntry(NamedTuple):
+    """One logged move of a ref."""
+
+    number: int
+    """1, 2, 3 ... over the whole store, in order of commit; never used twice."""
+    name: str
+    old: ObjectId | None
+    new: ObjectId | None
+    time_ns: int
+    note: bytes
+    previous: int
+    """Number of the entry before this one of the same ref; 0: none."""
+
+
+class Posting(NamedTuple):
+    """One place in an ordered list: (list, rank, order of storing)."""
+
+    list: bytes
+    """Name of the list, 1 to 400 bytes."""
+    rank: int
+    """0 to 2**64 - 1; lists are ordered by it."""
+    id: ObjectId
+
+
+class MissingObjects(Exception):
+    """`commit` names objects that are not (or no longer) stored; nothing was written."""
+
+    def __init__(self, ids: Collection[ObjectId]) -> None:
+        super().__init__(f"{len(ids)} objects are missing")
+        self.ids = frozenset(ids)
+
+
+class RefConflict(Exception):
+    """A ref was not what `commit` expected; nothing was written."""
+
+    def __init__(self, name: str, actual: Ref | None) -> None:
+        super().__init__(name)
+        self.name = name
+        self.actual = actual
+
+
+class Problem(NamedTuple):
+    """Something that `check` found."""
+
+    severity: str
+    """"damage" (bytes are wrong or lost) or "untidy" (an index that can be rebuilt)."""
+    what: str
+    """One sentence for people."""
+    id: ObjectId | None = None
+
+
+class GcReport(NamedTuple):
+    """What gc did, or with `dry_run` would do."""
+
+    objects_live: int
+    objects_removed: int
+    bytes_removed: int
+    """Stored bytes (rows), not payload bytes."""
+    kinds_removed: dict[int, int]
+    seconds: float
+
+
+class Engine(Protocol):
+    """Every method is safe to call from any OS thread; none keeps a transaction open."""
+
+    read_only: bool
+
+    def header(self) -> bytes:
+        """The header blob written when the store was created."""
+        ...
+
+    def missing(self, ids: Collection[ObjectId]) -> set[ObjectId]:
+        """Those of `ids` that are not stored. A hint: only `commit` decides."""
+        ...
+
+    def read(self, ids: Sequence[ObjectId]) -> list[StoredObject | None]:
+        """The objects, in the order asked; None for one that is not stored.
+
+        Raises:
+            CorruptError: a row that cannot be decoded.
+        """
+        ...
+
+    def commit(
+        self,
+        objects: Sequence[NewObject] = (),
+        refs: Sequence[RefUpdate] = (),
+        *,
+        uses: Collection[ObjectId] = (),
+        add: Sequence[Posting] = (),
+        remove: Sequence[Posting] = (),
+    ) -> list[Ref]:
+        """Store what is not there yet, move refs, change postings: all or nothing.
+
+        `objects` come children first. `uses` names every object that is already stored
+        and that the new ones (or refs) rely on; each must still exist inside the
+        transaction. Returns the refs after their moves.
+
+        Raises:
+            MissingObjects: a use, a child, a target or a posting's object is not stored.
+            RefConflict: a ref is not what was expected.
+            StorageError: full disk or map, permission, read-only.
+        """
+        ...
+
+    def ref(self, name: str) -> Ref | None:
+        """The ref, deleted ones included; None if there never was one (or gc forgot it)."""
+        ...
+
+    def refs(
+        self, prefix: str = "", *, after: str | None = None, limit: int | None = None
+    ) -> list[Ref]:
+        """Refs that are not deleted, by name (order of UTF-8 bytes), after the name `after`."""
+        ...
+
+    def log_entry(self, number: int) -> LogEntry | None:
+        """One entry of the log."""
+        ...
+
+    def log(self, *, before: int | None = None, limit: int | None = None) -> list[LogEntry]:
+        """The log of all refs, newest first, older than entry `before`."""
+        ...
+
+    def postings(
+        self,
+        name: bytes,
+        *,
+        newest_first: bool = True,
+        since: int | None = None,
+        until: int | None = None,
+        after: Posting | None = None,
+        limit: int | None = None,
+    ) -> list[Posting]:
+        """The list `name`, since <= rank < until, beginning behind `after` (a posting of an
+        earlier answer in the same direction). Postings whose object is gone are left out.
+        """
+        ...
+
+    def postings_count(self, name: bytes) -> int:
+        """How long the list is, gone objects included; cheap."""
+        ...
+
+    def posting_lists(
+        self, prefix: bytes = b"", *, after: bytes | None = None, limit: int | None = None
+    ) -> list[bytes]:
+        """Names of the lists that begin with `prefix`, in byte order."""
+        ...
+
+    def objects(self, kind: int | None = None) -> Iterator[ObjectId]:
+        """Ids of all objects, newest first, for fsck and rebuilding; slow, in short reads."""
+        ...
+
+    def gc(
+        self,
+        roots: Callable[[], Iterable[ObjectId]],
+        *,
+        dry_run: bool = False,
+        log_keep: timedelta | None = None,
+        now_ns: int = 0,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> GcReport:
+        """Remove every object that is not reachable, while others write.
+
+        Roots are: what `roots()` yields (called after the horizon is taken), the targets
+        of all refs, and old and new target of every log entry not older than `log_keep`
+        before `now_ns` (None: of every entry). Deleted refs with no entry that young are
+        forgotten. Runs in short transactions; may be killed at any moment.
+        """
+        ...
+
+    def check(self, *, data: bool = True) -> Iterator[Problem]:
+        """Look for damage: books (rows, index, refs, log, postings) and, with `data`, every
+        object's bytes against its id and its children's existence."""
+        ...
+
+    def stats(self) -> dict[str, Any]:
+        """Counts and bytes: "objects", "payload_bytes", "stored_bytes", "file_bytes",
+        "free_bytes", "kinds" {kind: {"objects", "payload_bytes", "stored_bytes"}}, "engine"."""
+        ...
+
+    def sync(self) -> None:
+        """Make everything committed survive power loss (if durability is relaxed)."""
+        ...
+
+    def close(self) -> None:
+        """Release everything; further calls raise ClosedError. Closing twice is fine."""
+        ...
