@@ -1,0 +1,124 @@
+"""The records of history: checkpoints, and tags changed later.
+
+Both are CBOR arrays (docs/format.md, chapter "Records"). The meta and the state's root are
+encoded values of their own, wrapped in byte strings: a record is read without reading them.
+
+Invariants: `decode` of what `encode` made gives the fields back; what decodes re-encodes to
+the same bytes. The children of a checkpoint are the links of root and meta, then its
+parents; `jump` is no child (it always points at an ancestor).
+
+Imports: errors, ids, cbor.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, NoReturn
+
+from casckpt.errors import CorruptError
+from casckpt.format import cbor
+from casckpt.ids import ID_BYTES, ObjectId
+
+__all__ = ["CheckpointRecord", "TagsRecord"]
+
+_STEP_MAX = (1 << 63) - 1
+
+
+class CheckpointRecord(NamedTuple):
+    """One checkpoint, as it is hashed."""
+
+    parents: tuple[ObjectId, ...]
+    """None, or one; more are reserved for merges."""
+    jump: ObjectId | None
+    """An ancestor further back (history/ancestry.py), so that any can be reached in O(log n)."""
+    thread: str
+    step: int
+    """Checkpoints before this one in its history."""
+    created_ns: int
+    """Nanoseconds since 1970-01-01 UTC."""
+    label: str | None
+    tags: tuple[str, ...]
+    meta: bytes
+    """An encoded value: a dict."""
+    root: bytes
+    """An encoded value: the state."""
+
+    def encode(self) -> bytes:
+        """The payload (KIND_CHECKPOINT)."""
+        return cbor.encode_plain([*self])
+
+    @classmethod
+    def decode(cls, payload: bytes) -> CheckpointRecord:
+        """Read a payload.
+
+        Raises:
+            CorruptError: not a checkpoint record.
+        """
+        fields = cbor.decode_generic(payload)
+        if type(fields) is not list or len(fields) != len(cls._fields):
+            _fail("it has another number of fields")
+        if type(fields[0]) is not list or type(fields[6]) is not list:
+            _fail("parents or tags are not a list")
+        record = cls(
+            parents=tuple(fields[0]),
+            jump=fields[1],
+            thread=fields[2],
+            step=fields[3],
+            created_ns=fields[4],
+            label=fields[5],
+            tags=tuple(fields[6]),
+            meta=fields[7],
+            root=fields[8],
+        )
+        record._check()
+        return record
+
+    def _check(self) -> None:
+        ids = self.parents if self.jump is None else (*self.parents, self.jump)
+        if any(type(i) is not bytes or len(i) != ID_BYTES for i in ids):
+            _fail("an id is malformed")
+        if type(self.thread) is not str or not self.thread:
+            _fail("its thread has no name")
+        if type(self.step) is not int or not 0 <= self.step <= _STEP_MAX:
+            _fail("its step is out of range")
+        if type(self.created_ns) is not int:
+            _fail("its time is not a number")
+        if self.label is not None and type(self.label) is not str:
+            _fail("its label is not text")
+        if any(type(tag) is not str for tag in self.tags):
+            _fail("a tag is not text")
+        if type(self.meta) is not bytes or type(self.root) is not bytes:
+            _fail("its meta or root is not a byte string")
+        if bool(self.parents) != (self.step > 0) or (self.jump is None) != (not self.parents):
+            _fail("its parent and step disagree")
+
+
+class TagsRecord(NamedTuple):
+    """The tags of a checkpoint, as changed after it was saved."""
+
+    checkpoint: ObjectId
+    tags: tuple[str, ...]
+
+    def encode(self) -> bytes:
+        """The payload (KIND_TAGS)."""
+        return cbor.encode_plain([self.checkpoint, list(self.tags)])
+
+    @classmethod
+    def decode(cls, payload: bytes) -> TagsRecord:
+        """Read a payload.
+
+        Raises:
+            CorruptError: not a tags record.
+        """
+        fields = cbor.decode_generic(payload)
+        match fields:
+            case [bytes(checkpoint), list(tags)] if len(checkpoint) == ID_BYTES and all(
+                type(tag) is str for tag in tags
+            ):
+                return cls(ObjectId(checkpoint), tuple(tags))
+        msg = "not a tags record"
+        raise CorruptError(msg)
+
+
+def _fail(why: str) -> NoReturn:
+    msg = f"not a checkpoint record: {why}"
+    raise CorruptError(msg)

@@ -1,0 +1,141 @@
+"""Objects: what the trees and the history put in and get out, over an engine's bytes.
+
+Invariants: no payload leaves the vault that was not verified against the id it was asked
+by; nothing put into a draft exists before the draft's commit.
+
+Imports: errors, ids, format (constants), storage (engine interface).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from threading import Lock
+
+from casckpt.errors import CorruptError, PrunedError
+from casckpt.format.constants import KIND_NAMES
+from casckpt.ids import ObjectId, object_id
+from casckpt.storage.engine import Engine, NewObject, Posting, Ref, RefUpdate, StoredObject
+
+__all__ = ["Draft", "Vault"]
+
+CACHE_BYTES = 16 << 20
+"""Verified payloads kept in memory: a few thousand leaves."""
+
+
+class Vault:
+    """Verified, cached reading of objects, and drafts to write them."""
+
+    def __init__(self, engine: Engine, *, cache_bytes: int = CACHE_BYTES) -> None:
+        self.engine = engine
+        self._cache: OrderedDict[ObjectId, tuple[int, bytes]] = OrderedDict()
+        self._cache_bytes = 0
+        self._cache_bytes_max = cache_bytes
+        self._lock = Lock()
+
+    def get(self, oid: ObjectId, kind: int) -> bytes:
+        """The payload of one object.
+
+        Raises:
+            PrunedError: it is not stored (any more).
+            CorruptError: its bytes do not match its id, or it is of another kind.
+        """
+        cached = self._cache.get(oid)
+        if cached is None:
+            return self.get_many((oid,), kind)[0]
+        return _of_kind(oid, cached, kind)
+
+    def get_many(self, oids: Sequence[ObjectId], kind: int) -> list[bytes]:
+        """The payloads of several objects, read together; raises as `get` does."""
+        found: dict[ObjectId, tuple[int, bytes]] = {}
+        wanted = []
+        for oid in oids:
+            cached = self._cache.get(oid)
+            if cached is None:
+                wanted.append(oid)
+            else:
+                found[oid] = cached
+        if wanted:
+            for oid, stored in zip(wanted, self.engine.read(wanted), strict=True):
+                found[oid] = verified(oid, stored)
+            self._remember({oid: found[oid] for oid in wanted})
+        return [_of_kind(oid, found[oid], kind) for oid in oids]
+
+    def _remember(self, new: dict[ObjectId, tuple[int, bytes]]) -> None:
+        with self._lock:
+            cache = self._cache
+            for oid, entry in new.items():
+                if oid not in cache:
+                    cache[oid] = entry
+                    self._cache_bytes += len(entry[1])
+            while self._cache_bytes > self._cache_bytes_max and cache:
+                self._cache_bytes -= len(cache.popitem(last=False)[1][1])
+
+    def forget(self) -> None:
+        """Empty the cache (after gc, so that what was collected is seen to be gone)."""
+        with self._lock:
+            self._cache.clear()
+            self._cache_bytes = 0
+
+    def draft(self) -> Draft:
+        """A new, empty draft."""
+        return Draft(self)
+
+
+class Draft:
+    """Objects put together for one commit; a sink for `casckpt.tree`."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self.objects: dict[ObjectId, NewObject] = {}
+
+    def put(
+        self,
+        kind: int,
+        payload: bytes,
+        children: tuple[ObjectId, ...] = (),
+        base: ObjectId | None = None,
+    ) -> ObjectId:
+        """Add an object; children first.
+
+        Args:
+            kind: one of the KIND_ constants.
+            payload: canonical bytes.
+            children: the objects it refers to, in the payload's order.
+            base: one it resembles, if known: a hint for storing it small.
+        """
+        oid = object_id(kind, payload)
+        if oid not in self.objects:
+            self.objects[oid] = NewObject(oid, kind, payload, children, base)
+        return oid
+
+    def commit(
+        self,
+        refs: Sequence[RefUpdate] = (),
+        *,
+        uses: Collection[ObjectId] = (),
+        add: Sequence[Posting] = (),
+        remove: Sequence[Posting] = (),
+    ) -> list[Ref]:
+        """Hand everything to the engine in one atomic step (see `Engine.commit`)."""
+        objects = list(self.objects.values())
+        return self._vault.engine.commit(objects, refs, uses=uses, add=add, remove=remove)
+
+
+def verified(oid: ObjectId, stored: StoredObject | None) -> tuple[int, bytes]:
+    """Kind and payload, once they are proved to be those of `oid`."""
+    if stored is None:
+        msg = f"object {oid.hex()[:16]} is not stored: collected by gc, or lost (run fsck)"
+        raise PrunedError(msg, object=oid.hex())
+    if object_id(stored.kind, stored.payload) != oid:
+        msg = f"object {oid.hex()[:16]} is damaged: its bytes do not match its id (run fsck)"
+        raise CorruptError(msg, object=oid.hex())
+    return stored.kind, stored.payload
+
+
+def _of_kind(oid: ObjectId, entry: tuple[int, bytes], kind: int) -> bytes:
+    if entry[0] != kind:
+        names = KIND_NAMES.get(entry[0], str(entry[0])), KIND_NAMES.get(kind, str(kind))
+        msg = f"object {oid.hex()[:16]} is a {names[0]} where a {names[1]} belongs"
+        raise CorruptError(msg, object=oid.hex())
+    return entry[1]
