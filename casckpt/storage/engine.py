@@ -256,6 +256,15 @@ class Engine(Protocol):
         """Ids of all objects, newest first, for fsck and rebuilding; slow, in short reads."""
         ...
 
+    def ids_with_prefix(self, prefix: str, *, limit: int) -> list[ObjectId]:
+        """Ids of stored objects whose hexadecimal spelling begins with `prefix`.
+
+        Args:
+            prefix: 1 to 64 lower-case hexadecimal digits, odd numbers of them too.
+            limit: no more than so many, in any order.
+        """
+        ...
+
     def gc(
         self,
         roots: Callable[[], Iterable[ObjectId]],
