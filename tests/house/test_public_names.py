@@ -81,6 +81,8 @@ def test_every_public_name_is_described(module: Module) -> None:
     loaded = _import(module)
     for name in _declared(module) or ():
         value = getattr(loaded, name, None)
+        if not getattr(value, "__module__", "").startswith("casckpt"):
+            continue  # an alias of something built in
         if inspect.isclass(value) or inspect.isfunction(value):
             silent += _described(name, value)
     assert not silent
