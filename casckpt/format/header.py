@@ -79,7 +79,7 @@ def check(header: bytes, where: str) -> tuple[str, int]:
 def _later(fields: Any) -> bool:
     return (
         type(fields) is list
-        and len(fields) >= 2  # noqa: PLR2004 - magic and version
+        and len(fields) >= 2
         and fields[0] == MAGIC
         and type(fields[1]) is int
         and fields[1] != c.FORMAT_VERSION

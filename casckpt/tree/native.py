@@ -1,0 +1,99 @@
+"""What both builders know of values: the native types, and the encodings of small things.
+
+Imports: errors, ids, format (cbor, constants), tree.source.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from casckpt.errors import LimitError, UnsupportedValueError
+from casckpt.format import cbor
+from casckpt.format import constants as c
+from casckpt.ids import ObjectId
+from casckpt.tree.source import Codec, TaggedValue
+
+__all__ = [
+    "LINK_HEAD",
+    "SCALARS",
+    "array_cuts",
+    "check_depth",
+    "check_distinct",
+    "count_code_points",
+    "encode_atom",
+    "link",
+    "reduce",
+    "triple",
+]
+
+SCALARS = frozenset((type(None), bool, int, float, str, bytes, bytearray))
+"""Native types without items; the others are list, tuple, dict, set and frozenset."""
+CONTAINERS = frozenset((list, tuple, dict, set, frozenset))
+
+LINK_HEAD = cbor.head(cbor.TAG, c.TAG_LINK) + cbor.head(cbor.ARRAY, 2)
+_ID_HEAD = cbor.head(cbor.BYTES, 32)
+
+
+def encode_atom(value: Any) -> bytes:
+    """None, bool, int or float."""
+    kind = type(value)
+    if kind is int:
+        return cbor.encode_int(value)
+    if kind is float:
+        return cbor.encode_float(value)
+    if value is None:
+        return cbor.NULL
+    return cbor.TRUE if value else cbor.FALSE
+
+
+def link(oid: ObjectId, size: int) -> bytes:
+    """A link to a value of its own; `size` is the bytes of its payload and all below it."""
+    return LINK_HEAD + _ID_HEAD + oid + cbor.head(0, size)
+
+
+def triple(oid: ObjectId, count: int, size: int) -> bytes:
+    """A reference to a closed chunk: id, number of items, bytes of payload in and below it."""
+    return _ID_HEAD + oid + cbor.head(0, count) + cbor.head(0, size)
+
+
+def count_code_points(data: bytes) -> int:
+    """Code points of valid UTF-8."""
+    return len(data.decode())
+
+
+def check_depth(depth: int) -> None:
+    """Raise LimitError where containers lie too deep in one another."""
+    if depth > c.DEPTH_MAX:
+        msg = f"nested deeper than {c.DEPTH_MAX} containers"
+        raise LimitError(msg, limit=c.DEPTH_MAX)
+
+
+def check_distinct(encodings: Iterable[bytes]) -> None:
+    """Raise where two keys or members have one encoding (two NaNs, for example)."""
+    seen = set()
+    for data in encodings:
+        if data in seen:
+            msg = "two keys or members are the same value once stored (two NaNs?)"
+            raise UnsupportedValueError(msg)
+        seen.add(data)
+
+
+def reduce(codec: Codec, value: Any) -> TaggedValue:
+    """What the codec makes of a value that is not native."""
+    return codec.reduce(value)
+
+
+def array_cuts(shape: Any, data: bytes) -> list[int]:
+    """The ends of an array's pieces: whole rows (of the first axis), as many as fit.
+
+    A row larger than ARRAY_BLOCK_BYTES_MAX is cut on that grid itself.
+    """
+    rows = math.prod(shape[:1])
+    row_bytes = len(data) // rows if rows else 0
+    if not row_bytes or row_bytes > c.ARRAY_BLOCK_BYTES_MAX:
+        step = c.ARRAY_BLOCK_BYTES_MAX
+    else:
+        step = c.ARRAY_BLOCK_BYTES_MAX // row_bytes * row_bytes
+    return [*range(step, len(data), step), len(data)]
