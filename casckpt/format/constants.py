@@ -94,7 +94,7 @@ DEPTH_MAX = 256
 TREE_LEVEL_MAX = 32
 PAYLOAD_BYTES_MAX = 16 << 20
 """No object is larger; a frame that says so is refused before anything is allocated."""
-NAME_BYTES_MAX = 512
-"""UTF-8 bytes of a thread name, a label or a tag."""
+NAME_BYTES_MAX = 255
+"""UTF-8 bytes of a thread name, a label or a tag: with a prefix it fits an engine's key."""
 TAGS_MAX = 64
 """Tags of one checkpoint."""

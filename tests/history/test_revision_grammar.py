@@ -102,9 +102,9 @@ def test_no_name_of_a_thread(name):
 
 
 def test_limits_of_names_and_tags():
-    assert check_thread_name("é" * 256) == "é" * 256
+    assert check_thread_name("é" * 127) == "é" * 127
     with pytest.raises(LimitError):
-        check_thread_name("é" * 257)
+        check_thread_name("é" * 128)
     with pytest.raises(LimitError):
         check_tags(map(str, range(65)))
     with pytest.raises(InvalidInputError, match=r"write \['green'\]"):
