@@ -285,12 +285,14 @@ class Engine(Protocol):
 
     def check(self, *, data: bool = True) -> Iterator[Problem]:
         """Look for damage: books (rows, index, refs, log, postings) and, with `data`, every
-        object's bytes against its id and its children's existence."""
+        object's bytes against its id and its children's existence.
+        """
         ...
 
     def stats(self) -> dict[str, Any]:
         """Counts and bytes: "objects", "payload_bytes", "stored_bytes", "file_bytes",
-        "free_bytes", "kinds" {kind: {"objects", "payload_bytes", "stored_bytes"}}, "engine"."""
+        "free_bytes", "kinds" {kind: {"objects", "payload_bytes", "stored_bytes"}}, "engine".
+        """
         ...
 
     def sync(self) -> None:

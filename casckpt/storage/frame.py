@@ -1,0 +1,181 @@
+"""How one payload lies at rest: raw, deflated, deflated against a base, or zstd.
+
+A frame is only the compressed bytes; which codec made it and how long the payload is stand
+beside it, in the engine's row. The codecs:
+
+- RAW      the payload itself;
+- DEFLATE  raw deflate (RFC 1951), level 6;
+- ZSTD     zstd level 3, "magicless" frame without content size and checksum: for payloads
+           over 32 KiB, where it is faster and its window reaches further;
+- DELTA    raw deflate whose dictionary is the base's payload followed by the base's 32 id
+           bytes, its last 32 KiB. A new version of a leaf or of a checkpoint record costs
+           what changed; a record's parent id, which is its base's id, costs three bytes.
+           Measured against zstd with the same dictionary: 3 µs to decode instead of 19, 16
+           to encode instead of 25, and smaller (docs/decisions).
+
+Invariants: `decode(*encode(p, base)...) == p`; decoding never allocates more than the stated
+length, and every malformed input is a CorruptError, whatever is wrong with it. The bytes are
+not canonical and need not be: ids are hashes of payloads, never of frames.
+
+Imports: zlib and zstandard (their only importer), errors, ids, limits.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from typing import Final, NamedTuple
+
+import zstandard
+
+from casckpt.errors import CorruptError
+from casckpt.ids import ObjectId
+from casckpt.storage.limits import PAYLOAD_BYTES_MAX
+
+__all__ = ["BASE_PAYLOAD_BYTES_MAX", "DEFLATE", "DELTA", "RAW", "ZSTD", "Base", "decode", "encode"]
+
+RAW: Final = 0
+DEFLATE: Final = 1
+ZSTD: Final = 2
+DELTA: Final = 3
+
+WINDOW_BYTES: Final = 32768
+"""How far deflate looks back: no dictionary is longer."""
+BASE_PAYLOAD_BYTES_MAX: Final = WINDOW_BYTES
+"""Longer payloads are not deltas: their own text would push the dictionary out of sight."""
+RAW_BYTES_MAX: Final = 63
+"""Shorter payloads are not worth a compressor's time when there is no base."""
+DELTA_HEAD_BYTES: Final = 4
+"""What a delta costs in the row besides its frame: gap, depth, shared children."""
+LEVEL: Final = 6
+MEM_LEVEL: Final = 6
+"""zlib's hash and buffer sizes: as small as does not hurt 32 KiB; setting up is half the cost."""
+ZSTD_LEVEL: Final = 3
+ZSTD_WINDOW_LOG_MAX: Final = 24
+"""A hostile frame may ask for no larger window than the largest payload, 16 MiB."""
+
+
+class Base(NamedTuple):
+    """An object that another one is stored against."""
+
+    payload: bytes
+    id: ObjectId
+
+    def dictionary(self) -> bytes:
+        """What deflate is primed with."""
+        return (self.payload + self.id)[-WINDOW_BYTES:]
+
+
+class _Zstd(threading.local):
+    """One compressor and one decompressor an OS thread: they are costly to make."""
+
+    def __init__(self) -> None:
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            ZSTD_LEVEL,
+            format=zstandard.FORMAT_ZSTD1_MAGICLESS,
+            write_content_size=False,
+            write_checksum=False,
+            write_dict_id=False,
+        )
+        self.compressor = zstandard.ZstdCompressor(compression_params=parameters)
+        self.decompressor = zstandard.ZstdDecompressor(
+            format=zstandard.FORMAT_ZSTD1_MAGICLESS, max_window_size=1 << ZSTD_WINDOW_LOG_MAX
+        )
+
+
+_zstd = _Zstd()
+
+
+def encode(payload: bytes, base: Base | None = None) -> tuple[int, bytes]:
+    """Codec and frame of a payload: the smallest sensible.
+
+    Args:
+        payload: up to PAYLOAD_BYTES_MAX bytes.
+        base: an object that it resembles, if one is known.
+    """
+    size = len(payload)
+    if size > WINDOW_BYTES:
+        frame = _zstd.compressor.compress(payload)
+        return (ZSTD, frame) if _pays(len(frame), size) else (RAW, payload)
+    best = (RAW, payload)
+    if base is not None and size:
+        delta = _deflate(payload, base.dictionary())
+        if len(delta) * 4 < size:
+            return DELTA, delta
+        if len(delta) + DELTA_HEAD_BYTES < size:
+            best = DELTA, delta
+    if size > RAW_BYTES_MAX:
+        frame = _deflate(payload, b"")
+        if _pays(len(frame), size) and len(frame) < len(best[1]) + DELTA_HEAD_BYTES:
+            best = DEFLATE, frame
+    return best
+
+
+def _pays(stored: int, size: int) -> bool:
+    """Whether compression saved 5 %, without which raw is the better reading."""
+    return stored * 20 <= size * 19
+
+
+def _deflate(payload: bytes, dictionary: bytes) -> bytes:
+    if dictionary:
+        packer = zlib.compressobj(
+            LEVEL, zlib.DEFLATED, -15, MEM_LEVEL, zlib.Z_DEFAULT_STRATEGY, dictionary
+        )
+    else:
+        packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -15, MEM_LEVEL)
+    return packer.compress(payload) + packer.flush()
+
+
+def decode(codec: int, size: int, frame: bytes, base: Base | None = None) -> bytes:
+    """The payload of a frame.
+
+    Args:
+        codec: as `encode` said.
+        size: length of the payload in bytes, as stored beside the frame.
+        frame: the whole frame and nothing else.
+        base: for DELTA: the base it was encoded against.
+
+    Raises:
+        CorruptError: an unknown codec, a wrong length, or bytes that do not decode.
+    """
+    if not 0 <= size <= PAYLOAD_BYTES_MAX:
+        raise CorruptError(f"a frame says it holds {size} bytes: over the limit")
+    if codec == RAW:
+        if len(frame) != size:
+            raise CorruptError(f"a raw frame of {len(frame)} bytes should have {size}")
+        return frame
+    if codec == DELTA and base is not None:
+        return _inflate(frame, size, zlib.decompressobj(-15, base.dictionary()))
+    if codec == DEFLATE:
+        return _inflate(frame, size, zlib.decompressobj(-15))
+    if codec == ZSTD:
+        return _unzstd(frame, size)
+    raise CorruptError(f"a frame of unknown codec {codec}, or a delta without its base")
+
+
+def _inflate(frame: bytes, size: int, unpacker: zlib._Decompress) -> bytes:
+    try:
+        # One byte more than stated: so that the end of the stream is seen, and a bomb is not.
+        payload = unpacker.decompress(frame, size + 1)
+    except zlib.error as error:
+        raise CorruptError(f"a deflated frame does not decode: {error}") from None
+    if len(payload) != size or not unpacker.eof or unpacker.unused_data:
+        raise CorruptError(f"a deflated frame does not hold the {size} bytes it should")
+    return payload
+
+
+def _unzstd(frame: bytes, size: int) -> bytes:
+    try:
+        head = zstandard.get_frame_parameters(frame, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
+        if head.content_size != zstandard.CONTENTSIZE_UNKNOWN:
+            # The library would believe it, and allocate it.
+            raise CorruptError("a zstd frame states a content size, which no frame of ours does")
+        # With exactly the stated length, the library looks for trailing bytes too.
+        payload = _zstd.decompressor.decompress(
+            frame, max_output_size=size, read_across_frames=False, allow_extra_data=False
+        )
+    except zstandard.ZstdError as error:
+        raise CorruptError(f"a zstd frame does not decode: {error}") from None
+    if len(payload) != size:
+        raise CorruptError(f"a zstd frame does not hold the {size} bytes it should")
+    return payload
