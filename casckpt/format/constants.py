@@ -61,6 +61,7 @@ TAG_NUMPY_SCALAR = 51816
 TAG_OBJECT = 51817  # [flavour, type name, fields]: a class, stored structurally
 TAG_ENUM = 51818  # [type name, member name, value]
 TAG_CODEC = 51819  # [codec name, version, state]: a registered codec
+TAG_COLLECTION = 51820  # [type, items, ...]: deque, OrderedDict, Counter, defaultdict
 TAG_FIRST, TAG_LAST = 51792, 51823
 
 # How values are split. Measured in docs/decisions/0002-tree-parameters.md.
