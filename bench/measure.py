@@ -12,9 +12,10 @@ from __future__ import annotations
 import gc
 import math
 import os
+import random
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ __all__ = [
     "Samples",
     "Usage",
     "disk_usage",
+    "interleaved",
     "percentile",
     "quiet_gc",
     "timed_ns",
@@ -89,6 +91,23 @@ def timed_ns(call: Callable[..., Any], *args: Any) -> tuple[int, Any]:
     start = time.perf_counter_ns()
     result = call(*args)
     return time.perf_counter_ns() - start, result
+
+
+def interleaved(
+    calls: Mapping[str, Callable[[int], Any]], rounds: int, *, seed: int = 1, collect_every: int = 8
+) -> dict[str, Samples]:
+    """Time each call `rounds` times (its argument: the round), their order shuffled each round."""
+    rng = random.Random(seed)
+    samples = {name: Samples() for name in calls}
+    with quiet_gc() as collect:
+        for number in range(rounds):
+            for name in rng.sample(sorted(calls), len(calls)):
+                duration, result = timed_ns(calls[name], number)
+                samples[name].add(duration)
+                del result
+            if number % collect_every == 0:
+                collect()
+    return samples
 
 
 @contextmanager

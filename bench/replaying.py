@@ -38,6 +38,8 @@ class Settings:
     durability: Durability = "full"
     isolate: bool = True
     seed: int = 1
+    warmup: int = 0
+    """So many first checkpoints of each thread are saved but not counted."""
     loads: int = 200
     """Random old states to load, and at most so many threads to load the latest of."""
     verify_states_max: int = 3000
@@ -114,7 +116,8 @@ def _save_all(
             peer = subject.peer
             prepared = peer.prepare(step.thread, state, step.label)
             before = io.bytes_written()
-            subject.timed(subject.save, peer.save, step.thread, prepared, step.label)
+            samples = subject.save if step.step >= settings.warmup else Samples()
+            subject.timed(samples, peer.save, step.thread, prepared, step.label)
             after = io.bytes_written()
             if before is not None and after is not None:
                 subject.written_bytes += after - before

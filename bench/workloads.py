@@ -31,6 +31,7 @@ __all__ = [
     "chat_messages",
     "chat_state",
     "deep_nesting",
+    "grown_chat",
     "synthetic_chat",
     "trace",
 ]
@@ -113,6 +114,23 @@ def chat_events(*, threads: int, messages: int, seed: int) -> Iterator[Event]:
                     **event["set"],
                 }
             yield event
+
+
+def grown_chat(*, messages: int, steps: int, seed: int = 1) -> Workload:
+    """One chat that begins with `messages` messages; each further checkpoint appends one."""
+
+    def events() -> Iterator[Event]:
+        state = chat_state(messages + steps - 1, seed)
+        later = state["messages"][messages:]
+        del state["messages"][messages:]
+        yield {"thread": "chat", "step": 0, "label": "begin", "state": state}
+        for step, message in enumerate(later, 1):
+            yield {
+                "thread": "chat", "step": step, "label": message["role"],
+                "set": {"turn": messages + step}, "append": {"messages": [message]},
+            }  # fmt: skip
+
+    return Workload(f"grown_chat_{messages}+{steps - 1}", seed, events)
 
 
 def chat_state(messages: int, seed: int = 1) -> dict[str, Any]:

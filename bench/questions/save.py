@@ -1,0 +1,111 @@
+"""How does a save depend on the size of the state?
+
+A chat of N messages (about 1 KB each) is saved whole after one message was appended, once per
+step, by every subject in turn. The yardstick is the sum of the two floors: `pickle.dumps` of
+the state and a bare LMDB commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from bench.questions.common import add_common, footer, numbers, peers_of, us_cell
+from bench.replaying import Settings, replay_workload
+from bench.report import document, human_us, table
+from bench.workloads import grown_chat
+
+__all__ = ["add_arguments", "all_verified", "render", "run"]
+
+SUBJECTS = (
+    "casckpt", "json-files", "pickle-sqlite", "langgraph-sqlite", "langgraph-memory",
+    "floor-pickle", "floor-lmdb",
+)  # fmt: skip
+BYTES_A_SUBJECT_MAX = 400_000_000
+"""So many bytes of states are saved at each size at most (at least 8 saves, at most 200)."""
+MESSAGE_BYTES = 1000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of this question."""
+    add_common(parser, peers=SUBJECTS)
+    parser.add_argument("--sizes", type=numbers, default=[10, 100, 1000, 10_000])
+    parser.add_argument("--steps", type=int, help="saves at each size (default: by its bytes)")
+
+
+def steps_for(messages: int) -> int:
+    """How many saves at this size."""
+    return max(8, min(200, BYTES_A_SUBJECT_MAX // (messages * MESSAGE_BYTES)))
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """One replay for each size."""
+    results = []
+    packages: set[str] = set()
+    missing: list[str] = []
+    for size in arguments.sizes:
+        peers, missing = peers_of(arguments.only)
+        packages.update(name for peer in peers for name in peer.packages)
+        steps = arguments.steps or steps_for(size)
+        settings = Settings(
+            durability=arguments.durability, seed=arguments.seed, folder=arguments.folder,
+            warmup=2, loads=5, verify_states_max=20,
+        )  # fmt: skip
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{size} messages, {steps} saves")
+        workload = grown_chat(messages=size, steps=steps + 2, seed=arguments.seed)
+        results.append({"messages": size, **replay_workload(workload, peers, settings)})
+    settings_said = {
+        "durability": arguments.durability, "isolate": True, "seed": arguments.seed,
+        "gc": "off while timed", "not_run": missing,
+    }  # fmt: skip
+    return document("save", settings_said, results, packages)
+
+
+def render(content: dict[str, Any]) -> str:
+    """Medians, p99 and the ratio to the floors, a column a size."""
+    results = content["results"]
+    names = list(results[0]["subjects"])
+    sizes = [f"N = {result['messages']:,}" for result in results]
+    floors = [_floor(result) for result in results]
+    medians = [
+        [name, *(us_cell(r["subjects"][name]["save"], f) for r, f in zip(results, floors, strict=True))]
+        for name in names
+    ]  # fmt: skip
+    p99 = [
+        [name, *(human_us(r["subjects"][name]["save"].get("p99_us")) for r in results)]
+        for name in names
+    ]
+    return "\n".join(
+        [
+            "median save (times pickle.dumps + one bare commit)\n",
+            table(["subject", *sizes], medians),
+            "\np99 save\n",
+            table(["subject", *sizes], p99),
+            *_void(results),
+            footer(content),
+        ]
+    )
+
+
+def _floor(result: dict[str, Any]) -> dict[str, Any] | None:
+    subjects = result["subjects"]
+    if not {"floor-pickle", "floor-lmdb"} <= subjects.keys():
+        return None
+    parts = (subjects[name]["save"]["median_us"] for name in ("floor-pickle", "floor-lmdb"))
+    return {"median_us": sum(parts)}
+
+
+def _void(results: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"VOID at {result['messages']}: {name}: {subject['verified']}"
+        for result in results
+        for name, subject in result["subjects"].items()
+        if subject["verified"] and not subject["verified"]["ok"]
+    ]
+
+
+def all_verified(content: dict[str, Any]) -> bool:
+    """Whether every subject gave back what it was given."""
+    return not _void(content["results"])
