@@ -26,13 +26,13 @@ from casckpt.format.records import CheckpointRecord
 from casckpt.ids import ObjectId
 from casckpt.vault import Vault
 
-__all__ = ["Ancestry", "Node", "jump_step"]
+__all__ = ["Ancestry", "Point", "jump_step"]
 
-CACHE_NODES = 16_384
-"""Nodes kept decoded: some 8 MB."""
+CACHE_POINTS = 16_384
+"""Points kept decoded: some 8 MB."""
 
 
-class Node(NamedTuple):
+class Point(NamedTuple):
     """A checkpoint's record without its state and meta: what history is made of."""
 
     id: ObjectId
@@ -61,7 +61,7 @@ class Ancestry:
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._cache: OrderedDict[ObjectId, Node] = OrderedDict()
+        self._cache: OrderedDict[ObjectId, Point] = OrderedDict()
         self._lock = Lock()
 
     def record(self, oid: ObjectId) -> CheckpointRecord:
@@ -73,22 +73,25 @@ class Ancestry:
         """
         return CheckpointRecord.decode(self._vault.get(oid, KIND_CHECKPOINT))
 
-    def node(self, oid: ObjectId) -> Node:
+    def point(self, oid: ObjectId) -> Point:
         """The record without state and meta; raises as `record` does."""
-        node = self._cache.get(oid)
-        if node is None:
-            node = _node(oid, self.record(oid))
-            with self._lock:
-                self._cache[oid] = node
-                if len(self._cache) > CACHE_NODES:
-                    self._cache.popitem(last=False)
-        return node
+        point = self._cache.get(oid)
+        return self.keep(oid, self.record(oid)) if point is None else point
 
-    def nodes(self, oids: list[ObjectId]) -> list[Node]:
-        """Several nodes, read together; raises as `record` does."""
+    def keep(self, oid: ObjectId, record: CheckpointRecord) -> Point:
+        """The point of a record that is at hand."""
+        point = _point(oid, record)
+        with self._lock:
+            self._cache[oid] = point
+            if len(self._cache) > CACHE_POINTS:
+                self._cache.popitem(last=False)
+        return point
+
+    def points(self, oids: list[ObjectId]) -> list[Point]:
+        """Several points, read together; raises as `record` does."""
         payloads = self._vault.get_many(oids, KIND_CHECKPOINT)
         return [
-            _node(oid, CheckpointRecord.decode(payload))
+            _point(oid, CheckpointRecord.decode(payload))
             for oid, payload in zip(oids, payloads, strict=True)
         ]
 
@@ -97,19 +100,19 @@ class Ancestry:
         with self._lock:
             self._cache.clear()
 
-    def parent(self, node: Node) -> Node | None:
-        """The node before this one; None for the first."""
-        if node.parent is None:
+    def parent(self, point: Point) -> Point | None:
+        """The point before this one; None for the first."""
+        if point.parent is None:
             return None
-        return self._at(node, node.parent, node.step - 1)
+        return self._at(point, point.parent, point.step - 1)
 
-    def walk(self, node: Node | None) -> Iterator[Node]:
-        """The node and all before it, newest first."""
-        while node is not None:
-            yield node
-            node = self.parent(node)
+    def walk(self, point: Point | None) -> Iterator[Point]:
+        """The point and all before it, newest first."""
+        while point is not None:
+            yield point
+            point = self.parent(point)
 
-    def jump_for_child(self, parent: Node) -> ObjectId:
+    def jump_for_child(self, parent: Point) -> ObjectId:
         """What a new record after `parent` jumps to."""
         target = jump_step(parent.step + 1)
         if target == parent.step or parent.jump is None:
@@ -119,23 +122,23 @@ class Ancestry:
             raise _broken(over)
         return over.jump
 
-    def ancestor(self, node: Node, step: int) -> Node | None:
-        """The ancestor with that step (the node itself included); None if it has none."""
-        if step < 0 or step > node.step:
+    def ancestor(self, point: Point, step: int) -> Point | None:
+        """The ancestor with that step (the point itself included); None if it has none."""
+        if step < 0 or step > point.step:
             return None
-        while node.step > step:
-            far = jump_step(node.step) < step
-            node = self._parent(node) if far else self._jump(node)
-        return node
+        while point.step > step:
+            far = jump_step(point.step) < step
+            point = self._parent(point) if far else self._jump(point)
+        return point
 
-    def is_ancestor(self, old: Node, new: Node) -> bool:
+    def is_ancestor(self, old: Point, new: Point) -> bool:
         """Whether `old` is `new` or lies in its history."""
         if old.step > new.step or old.created_ns > new.created_ns:
             return False
         found = self.ancestor(new, old.step)
         return found is not None and found.id == old.id
 
-    def common_ancestor(self, one: Node, two: Node) -> Node | None:
+    def common_ancestor(self, one: Point, two: Point) -> Point | None:
         """The newest checkpoint that both have in their histories; None if there is none."""
         step = min(one.step, two.step)
         left, right = self.ancestor(one, step), self.ancestor(two, step)
@@ -146,35 +149,35 @@ class Ancestry:
                 left, right = self.parent(left), self.parent(right)
         return left if right is not None else None
 
-    def newest_before(self, node: Node, until_ns: int) -> Node | None:
-        """The newest of the node's history with created_ns < until_ns; None if there is none."""
-        while node.created_ns >= until_ns:
-            if node.parent is None:
+    def newest_before(self, point: Point, until_ns: int) -> Point | None:
+        """The newest of the point's history with created_ns < until_ns; None if there is none."""
+        while point.created_ns >= until_ns:
+            if point.parent is None:
                 return None
-            jump = self._jump(node)
-            node = jump if jump.created_ns >= until_ns else self._parent(node)
-        return node
+            jump = self._jump(point)
+            point = jump if jump.created_ns >= until_ns else self._parent(point)
+        return point
 
-    def _jump(self, node: Node) -> Node:
-        if node.jump is None:
-            raise _broken(node)
-        return self._at(node, node.jump, jump_step(node.step))
+    def _jump(self, point: Point) -> Point:
+        if point.jump is None:
+            raise _broken(point)
+        return self._at(point, point.jump, jump_step(point.step))
 
-    def _parent(self, node: Node) -> Node:
-        parent = self.parent(node)
+    def _parent(self, point: Point) -> Point:
+        parent = self.parent(point)
         if parent is None:
-            raise _broken(node)
+            raise _broken(point)
         return parent
 
-    def _at(self, node: Node, oid: ObjectId, step: int) -> Node:
-        found = self.node(oid)
-        if found.step != step or found.created_ns >= node.created_ns:
-            raise _broken(node)
+    def _at(self, point: Point, oid: ObjectId, step: int) -> Point:
+        found = self.point(oid)
+        if found.step != step or found.created_ns >= point.created_ns:
+            raise _broken(point)
         return found
 
 
-def _node(oid: ObjectId, record: CheckpointRecord) -> Node:
-    return Node(
+def _point(oid: ObjectId, record: CheckpointRecord) -> Point:
+    return Point(
         oid,
         record.parents[0] if record.parents else None,
         record.jump,
@@ -186,8 +189,8 @@ def _node(oid: ObjectId, record: CheckpointRecord) -> Node:
     )
 
 
-def _broken(node: Node) -> CorruptError:
+def _broken(point: Point) -> CorruptError:
     return CorruptError(
-        f"checkpoint {node.id.hex()[:16]} (step {node.step}) does not fit its parent or jump",
-        object=node.id.hex(),
+        f"checkpoint {point.id.hex()[:16]} (step {point.step}) does not fit its parent or jump",
+        object=point.id.hex(),
     )

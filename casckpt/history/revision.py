@@ -56,7 +56,7 @@ _LABEL = re.compile(r':(?:"((?:[^"\\]|\\["\\])*)"|([^~^:@{}"\\\s]+))')
 class Back:
     """So many checkpoints back, parent by parent."""
 
-    count: int
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Labelled:
 class MovesAgo:
     """Where the thread's head stood so many moves ago (saves are moves)."""
 
-    count: int
+    moves: int
 
 
 Suffix = Back | AtStep | Labelled | MovesAgo

@@ -53,7 +53,7 @@ class World:
         oid = object_id(KIND_CHECKPOINT, payload)
         self.shelf.payloads[oid] = payload
         self.parents[oid] = parent.id if parent else None
-        return self.ancestry.node(oid)
+        return self.ancestry.point(oid)
 
     def line(self, oid):
         """The checkpoint and all before it, newest first."""
@@ -68,30 +68,30 @@ class World:
 def forest():
     random.seed(20261120)
     world = World()
-    nodes = [world.grow()]
+    points = [world.grow()]
     for _ in range(300):
         # Mostly on from the newest, sometimes a fork, rarely a new root.
         odds = random.random()
-        parent = nodes[-1] if odds < 0.8 else random.choice(nodes) if odds < 0.98 else None
-        nodes.append(world.grow(parent))
-    return world, nodes
+        parent = points[-1] if odds < 0.8 else random.choice(points) if odds < 0.98 else None
+        points.append(world.grow(parent))
+    return world, points
 
 
 def test_walk_and_ancestor_at_each_step(forest):
-    world, nodes = forest
-    for node in nodes:
-        line = world.line(node.id)
-        assert [n.id for n in world.ancestry.walk(node)] == line
+    world, points = forest
+    for point in points:
+        line = world.line(point.id)
+        assert [n.id for n in world.ancestry.walk(point)] == line
         for step, oid in enumerate(reversed(line)):
-            assert world.ancestry.ancestor(node, step).id == oid
-        assert world.ancestry.ancestor(node, node.step + 1) is None
-        assert world.ancestry.ancestor(node, -1) is None
+            assert world.ancestry.ancestor(point, step).id == oid
+        assert world.ancestry.ancestor(point, point.step + 1) is None
+        assert world.ancestry.ancestor(point, -1) is None
 
 
 def test_is_ancestor_and_common_ancestor(forest):
-    world, nodes = forest
+    world, points = forest
     for _ in range(3_000):
-        one, two = random.choice(nodes), random.choice(nodes)
+        one, two = random.choice(points), random.choice(points)
         line = world.line(two.id)
         assert world.ancestry.is_ancestor(one, two) == (one.id in line)
         common = next((oid for oid in world.line(one.id) if oid in set(line)), None)
@@ -100,12 +100,12 @@ def test_is_ancestor_and_common_ancestor(forest):
 
 
 def test_newest_before_a_time(forest):
-    world, nodes = forest
+    world, points = forest
     for _ in range(500):
-        node, until_ns = random.choice(nodes), random.randrange(world.clock + 2)
-        line = map(world.ancestry.node, world.line(node.id))
+        point, until_ns = random.choice(points), random.randrange(world.clock + 2)
+        line = map(world.ancestry.point, world.line(point.id))
         expected = next((n for n in line if n.created_ns < until_ns), None)
-        assert world.ancestry.newest_before(node, until_ns) == expected
+        assert world.ancestry.newest_before(point, until_ns) == expected
 
 
 def test_the_jump_is_the_rule_of_myers():
@@ -121,13 +121,13 @@ def test_the_jump_is_the_rule_of_myers():
 
 def test_a_long_history_is_walked_in_few_reads():
     world = World()
-    node = world.grow()
+    point = world.grow()
     for _ in range(5_000):
-        node = world.grow(node)
+        point = world.grow(point)
     for search in (
-        lambda: world.ancestry.ancestor(node, 17),
-        lambda: world.ancestry.newest_before(node, 4_000),
-        lambda: world.ancestry.common_ancestor(node, world.ancestry.ancestor(node, 2_500)),
+        lambda: world.ancestry.ancestor(point, 17),
+        lambda: world.ancestry.newest_before(point, 4_000),
+        lambda: world.ancestry.common_ancestor(point, world.ancestry.ancestor(point, 2_500)),
     ):
         world.ancestry.forget()
         world.shelf.reads = 0
@@ -145,9 +145,9 @@ def test_forged_records_fail_and_never_loop():
         world.grow(second, created_ns=0),
         world.grow(second, parents=(first.id,)),
     ]
-    for node in forged:
+    for point in forged:
         with pytest.raises(CorruptError):
-            list(world.ancestry.walk(node))
+            list(world.ancestry.walk(point))
     with pytest.raises(CorruptError):
         world.ancestry.ancestor(world.grow(second, jump=second.id, step=3), 0)
 

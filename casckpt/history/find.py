@@ -1,0 +1,180 @@
+"""Finding checkpoints: by thread, label, tag, meta and time, newest first, as a stream.
+
+There are two sources: the history of a checkpoint, walked back, or a posting list (of a tag,
+a label, or of all checkpoints by time). The shortest that holds every answer is read, and
+what it gives is tested for the rest.
+
+Invariants: both sources give the same answers in the same order. No transaction is open
+while the reader of the stream pauses: lists are read a page at a time.
+
+Imports: errors, ids, storage (engine interface), history (ancestry, ledger, meta, notes,
+states, tags).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from casckpt.errors import InvalidInputError, PrunedError
+from casckpt.history import notes
+from casckpt.history.ancestry import Point
+from casckpt.history.ledger import Ledger
+from casckpt.history.meta import matches
+from casckpt.history.states import load_meta
+from casckpt.history.tags import tags_of
+from casckpt.storage.engine import Posting
+
+__all__ = ["Query", "find", "heads"]
+
+_PAGE: Final = 64
+_PAGE_MAX: Final = 1_024
+_RANK_MAX: Final = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What is looked for; None: anything."""
+
+    prefix: str | None = None
+    """Beginning of the name of the thread it was saved in."""
+    label: str | None = None
+    tag: str | None = None
+    meta: Mapping[str, Any] | None = None
+    """Facts it must have, of identical type and value."""
+    since_ns: int | None = None
+    """Not older than this."""
+    until_ns: int | None = None
+    """Older than this."""
+
+
+def find(
+    ledger: Ledger, query: Query, *, at: Point | None = None, limit: int | None = None
+) -> Iterator[Point]:
+    """The checkpoints that fit, newest first.
+
+    Args:
+        ledger: the store.
+        query: what they must be.
+        at: only this one and its history; None: of the whole store, but nothing that only
+            deleted threads have.
+        limit: no more than so many.
+    """
+    if limit is not None and limit < 0:
+        raise InvalidInputError(f"a limit of {limit}")
+    source = _in_history(ledger, query, at) if at is not None else _in_store(ledger, query)
+    return islice((point for point in source if _fits(ledger, query, point)), limit)
+
+
+def heads(ledger: Ledger) -> Iterator[Point]:
+    """The heads of all threads, in order of their names."""
+    after: str | None = None
+    while page := ledger.engine.refs(notes.THREADS, after=after, limit=_PAGE_MAX):
+        targets = [ref.target for ref in page if ref.target is not None]
+        yield from ledger.ancestry.points(targets)
+        after = page[-1].name
+
+
+def _fits(ledger: Ledger, query: Query, point: Point) -> bool:
+    return (
+        (query.label is None or point.label == query.label)
+        and (query.prefix is None or point.thread.startswith(query.prefix))
+        and (query.tag is None or query.tag in tags_of(ledger, point))
+        and (
+            query.meta is None
+            or matches(
+                load_meta(ledger.vault, ledger.codec, ledger.ancestry.record(point.id)),
+                query.meta,
+            )
+        )
+    )
+
+
+def _lists(ledger: Ledger, query: Query) -> list[tuple[int, bytes]]:
+    """The posting lists that hold every answer, the shortest first."""
+    lists = []
+    if query.tag is not None:
+        lists.append(notes.tag_list(query.tag))
+    if query.label is not None:
+        lists.append(notes.label_list(query.label))
+    return sorted((ledger.engine.postings_count(name), name) for name in lists)
+
+
+def _in_history(ledger: Ledger, query: Query, at: Point) -> Iterator[Point]:
+    lists = _lists(ledger, query)
+    if lists and lists[0][0] < at.step:
+        yield from _listed_in_history(ledger, query, lists[0][1], at)
+        return
+    until_ns = query.until_ns
+    newest = at if until_ns is None else ledger.ancestry.newest_before(at, until_ns)
+    for point in ledger.ancestry.walk(newest):
+        if query.since_ns is not None and point.created_ns < query.since_ns:
+            return
+        yield point
+
+
+def _listed_in_history(ledger: Ledger, query: Query, name: bytes, at: Point) -> Iterator[Point]:
+    until_ns = at.created_ns + 1
+    if query.until_ns is not None:
+        until_ns = min(until_ns, query.until_ns)
+    # Answers come in the order of the history: each is an ancestor of the one before.
+    for point in _listed(ledger, name, query.since_ns, until_ns):
+        if ledger.ancestry.is_ancestor(point, at):
+            at = point
+            yield point
+
+
+def _in_store(ledger: Ledger, query: Query) -> Iterator[Point]:
+    lists = _lists(ledger, query)
+    name = lists[0][1] if lists else notes.TIMES
+    alive = _Alive(ledger)
+    for point in _listed(ledger, name, query.since_ns, query.until_ns):
+        if alive.has(point):
+            yield point
+
+
+def _listed(
+    ledger: Ledger, name: bytes, since_ns: int | None, until_ns: int | None
+) -> Iterator[Point]:
+    since = None if since_ns is None else min(max(since_ns, 0), _RANK_MAX)
+    until = None if until_ns is None else min(max(until_ns, 0), _RANK_MAX)
+    page: list[Posting] = []
+    size = _PAGE
+    while True:
+        before, after = set(page), page[-1] if page else None
+        page = ledger.engine.postings(name, since=since, until=until, after=after, limit=size)
+        if not page:
+            return
+        for posting in page:
+            # An engine may repeat itself where gc took the place it was to go on from.
+            if posting in before:
+                continue
+            try:
+                point = ledger.ancestry.point(posting.id)
+            except PrunedError:
+                continue  # gc took it after the page was read
+            yield point
+        size = min(2 * size, _PAGE_MAX)
+
+
+class _Alive:
+    """Whether a checkpoint's thread still exists, or a thread that has it in its history."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._threads: dict[str, bool] = {}
+        self._heads: list[Point] | None = None
+
+    def has(self, point: Point) -> bool:
+        alive = self._threads.get(point.thread)
+        if alive is None:
+            ref = self._ledger.ref(point.thread)
+            alive = self._threads[point.thread] = ref is not None and ref.target is not None
+        if alive:
+            return True
+        if self._heads is None:
+            self._heads = list(heads(self._ledger))
+        is_ancestor = self._ledger.ancestry.is_ancestor
+        return any(is_ancestor(point, head) for head in self._heads)

@@ -1,0 +1,252 @@
+"""The ledger: an open store as history sees it, and the one place where checkpoints are made.
+
+Saving puts the state's new objects, the record, the move of the thread's head and the rows it
+is found by into one commit of the engine, so that either all of it is there or nothing.
+Readers go the other way: ref, record, state.
+
+Invariants: a head moves only from where the writer saw it (compare and set); without
+`expect`, a writer that comes second takes the new head as its parent and tries again, so
+nothing that was saved is ever left out of a thread by accident. Times grow along a history.
+
+Imports: errors, ids, format (records, constants), storage (engine interface), vault, tree
+(types), history (ancestry, names, notes, meta, states).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from casckpt.errors import ClosedError, ConflictError, PrunedError, StorageError
+from casckpt.format.constants import KIND_CHECKPOINT
+from casckpt.format.records import CheckpointRecord
+from casckpt.history import meta as metas
+from casckpt.history import names, notes
+from casckpt.history.ancestry import Ancestry, Point
+from casckpt.history.states import Settled, put_value
+from casckpt.ids import ObjectId
+from casckpt.storage.engine import (
+    ABSENT,
+    Engine,
+    MissingObjects,
+    Posting,
+    Ref,
+    RefConflict,
+    RefUpdate,
+)
+from casckpt.tree.source import Codec
+from casckpt.vault import Draft, Vault
+
+__all__ = ["ANY_HEAD", "RETRIES_MAX", "AnyHead", "Ledger", "expected"]
+
+RETRIES_MAX: Final = 1_000
+"""Commits that may fail one after the other because somebody else's was first each time."""
+
+
+class AnyHead:
+    """The type of ANY_HEAD."""
+
+    def __repr__(self) -> str:
+        return "ANY_HEAD"
+
+
+ANY_HEAD: Final = AnyHead()
+"""Expected of a thread's head: nothing."""
+
+
+class _Content(NamedTuple):
+    root: Settled
+    meta: Settled
+    label: str | None
+    tags: tuple[str, ...]
+
+
+class Ledger:
+    """What all handles of one open store share. Safe to use from several OS threads."""
+
+    def __init__(self, engine: Engine, codec: Codec, clock: Callable[[], int]) -> None:
+        """Take over an engine.
+
+        Args:
+            engine: closed with the ledger.
+            codec: types above the native ones.
+            clock: nanoseconds since 1970-01-01 UTC.
+        """
+        self._engine = engine
+        self._vault = Vault(engine)
+        self._ancestry = Ancestry(self._vault)
+        self._closed = False
+        self.codec = codec
+        self.clock = clock
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; raises ClosedError."""
+        self.check_open()
+        return self._engine
+
+    @property
+    def vault(self) -> Vault:
+        """Objects; raises ClosedError."""
+        self.check_open()
+        return self._vault
+
+    @property
+    def ancestry(self) -> Ancestry:
+        """Walks over records; raises ClosedError."""
+        self.check_open()
+        return self._ancestry
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    def check_open(self) -> None:
+        """Raise ClosedError if it was closed."""
+        if self._closed:
+            raise ClosedError("the store is closed")
+
+    def close(self) -> None:
+        """Close the engine and forget what is cached; twice is fine."""
+        self._closed = True
+        self._engine.close()
+        self.forget()
+
+    def forget(self) -> None:
+        """Empty the caches (after gc, so that what was collected is seen to be gone)."""
+        self._ancestry.forget()
+        self._vault.forget()
+
+    def ref(self, thread: str) -> Ref | None:
+        """The ref of a thread, deleted ones included."""
+        return self.engine.ref(notes.thread_ref(thread))
+
+    def head(self, thread: str) -> Point | None:
+        """The newest checkpoint of a thread; None if it has none."""
+        ref = self.ref(thread)
+        return None if ref is None or ref.target is None else self.ancestry.point(ref.target)
+
+    def append(
+        self,
+        thread: str,
+        state: Any,
+        *,
+        label: str | None = None,
+        tags: Iterable[str] = (),
+        meta: Mapping[str, Any] | None = None,
+        expect: ObjectId | AnyHead | None = ANY_HEAD,
+    ) -> Point:
+        """Save a state as the new head of a thread.
+
+        Args:
+            thread: its name.
+            state: any value the trees can store.
+            label: what kind of moment this is.
+            tags: marks to find it by.
+            meta: JSON-like facts.
+            expect: what the head must be; None: the thread must have no checkpoint.
+
+        Raises:
+            ConflictError: the head is not what was expected. The state is stored, as a
+                checkpoint outside every thread; `details["saved"]` is its id, until gc.
+            UnsupportedValueError, LimitError, InvalidInputError: nothing was stored.
+        """
+        names.check_thread_name(thread)
+        label, tags, facts = (
+            names.check_label(label),
+            names.check_tags(tags),
+            metas.check_meta(meta),
+        )
+        rebuilds = 0
+        while True:
+            draft = self.vault.draft()
+            root, about = put_value(draft, self.codec, state), put_value(draft, self.codec, facts)
+            try:
+                return self._append(thread, draft, _Content(root, about, label, tags), expect)
+            except MissingObjects as error:
+                # gc took something between the look and the commit; put it there again.
+                rebuilds += 1
+                if rebuilds > RETRIES_MAX:
+                    raise _gone(error) from None
+
+    def _append(
+        self,
+        thread: str,
+        draft: Draft,
+        content: _Content,
+        expect: ObjectId | AnyHead | None,
+    ) -> Point:
+        name = notes.thread_ref(thread)
+        ref = self.engine.ref(name)
+        for _ in range(RETRIES_MAX):
+            head = ref.target if ref is not None else None
+            agreed = isinstance(expect, AnyHead) or head == expect
+            parent_id = head if isinstance(expect, AnyHead) else expect
+            parent = None if parent_id is None else self.ancestry.point(parent_id)
+            now_ns = max(self.clock(), 0)
+            record = CheckpointRecord(
+                parents=() if parent is None else (parent.id,),
+                jump=None if parent is None else self.ancestry.jump_for_child(parent),
+                thread=thread,
+                step=0 if parent is None else parent.step + 1,
+                created_ns=now_ns if parent is None else max(parent.created_ns + 1, now_ns),
+                label=content.label,
+                tags=content.tags,
+                meta=content.meta.data,
+                root=content.root.data,
+            )
+            children = (*content.root.links, *content.meta.links, *record.parents)
+            oid = draft.put(KIND_CHECKPOINT, record.encode(), children, parent_id)
+            if not agreed:
+                draft.commit()
+                raise conflict(thread, parent_id, head, saved=oid.hex())
+            alive = ref is not None and ref.target is not None
+            info = ref.info if alive and ref else notes.ThreadOrigin(record.created_ns).encode()
+            move = RefUpdate(name, oid, expect=expected(ref), info=info)
+            try:
+                draft.commit([move], add=_postings(oid, record))
+            except RefConflict as error:
+                ref = error.actual
+                del draft.objects[oid]
+                continue
+            return self.ancestry.keep(oid, record)
+        raise crowded(thread)
+
+
+def expected(ref: Ref | None) -> Any:
+    """What a RefUpdate expects, of a ref as it was read."""
+    return ABSENT if ref is None else ref
+
+
+def conflict(
+    thread: str, wanted: ObjectId | None, actual: ObjectId | None, **more: Any
+) -> ConflictError:
+    """The error for a head that is not what was expected."""
+    return ConflictError(
+        f"the head of {thread} is {_short(actual)}, not {_short(wanted)}",
+        expected=wanted.hex() if wanted is not None else None,
+        actual=actual.hex() if actual is not None else None,
+        **more,
+    )
+
+
+def crowded(thread: str) -> StorageError:
+    """The error for losing every race."""
+    return StorageError(f"{thread}: others were first {RETRIES_MAX} times in a row")
+
+
+def _gone(error: MissingObjects) -> PrunedError:
+    ids = sorted(oid.hex() for oid in error.ids)
+    return PrunedError(f"object {ids[0][:16]} is gone: collected by gc", objects=ids)
+
+
+def _short(oid: ObjectId | None) -> str:
+    return "nothing" if oid is None else oid.hex()[:16]
+
+
+def _postings(oid: ObjectId, record: CheckpointRecord) -> list[Posting]:
+    lists = [notes.TIMES, *map(notes.tag_list, record.tags)]
+    if record.label is not None:
+        lists.append(notes.label_list(record.label))
+    return [Posting(name, record.created_ns, oid) for name in lists]

@@ -1,0 +1,276 @@
+"""Moves of a thread's head other than saves: fork, rewind, delete, and undo of all of them.
+
+Saves are not in the log, because a record says what it came after and when. So where a
+thread has been is told by two things together: a *position* is (p, h), the number of the log
+entry that moved the thread last (0: none) and its head. If h is where entry p moved to, the
+last move was p, and before it was (p.previous, p.old); else it was a save, and before it was
+(p, parent of h). The reflog walks positions from the newest back.
+
+Undo goes to the position before the current one, and is itself logged, with the position it
+went to; as long as nothing else happens, the next undo goes on from there. After anything
+else it starts anew: undo then undoes that, then the undo before it, as in Emacs.
+
+Imports: errors, ids, storage (engine interface), history (ancestry, ledger, names, notes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from casckpt.errors import ConflictError, CorruptError, NotFoundError, PrunedError
+from casckpt.history import names, notes
+from casckpt.history.ancestry import Point
+from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
+from casckpt.history.notes import Note, ThreadOrigin
+from casckpt.ids import ObjectId
+from casckpt.storage.engine import (
+    LogEntry,
+    MissingObjects,
+    Ref,
+    RefConflict,
+    RefUpdate,
+)
+
+__all__ = ["Move", "delete", "fork", "head_moves_ago", "moves", "rewind", "undo"]
+
+
+class Move(NamedTuple):
+    """One line of a thread's reflog."""
+
+    moves_ago: int
+    """0 is the newest; `THREAD@{n}` names where the head stood before the newest n moves."""
+    kind: str
+    """save, fork, rewind, delete, undo."""
+    old: ObjectId | None
+    new: ObjectId | None
+    time_ns: int
+    number: int | None
+    """Number of the log entry; a save has none."""
+    message: str
+    """For people: the label of a save, the thread a fork came from."""
+
+
+class _Position(NamedTuple):
+    entry: int
+    head: ObjectId | None
+
+
+def fork(ledger: Ledger, origin: str, name: str, at: Point) -> Point:
+    """Begin the thread `name` at a checkpoint that is already stored.
+
+    Raises:
+        ConflictError: there is a thread of that name.
+        PrunedError: the checkpoint is gone.
+    """
+    names.check_thread_name(name)
+    now_ns = ledger.clock()
+
+    def choose(ref: Ref | None) -> RefUpdate:
+        if ref is not None and ref.target is not None:
+            raise ConflictError(
+                f"there is a thread {name} already; delete it first, or choose another name",
+                expected=None,
+                actual=ref.target.hex(),
+            )
+        info = ThreadOrigin(now_ns, at.id, origin).encode()
+        return _logged(ledger, ref, name, Note("fork", (origin,)), target=at.id, info=info)
+
+    _move(ledger, name, choose)
+    return at
+
+
+def rewind(ledger: Ledger, name: str, find: Callable[[Point], Point]) -> Point:
+    """Move the head of a thread to the checkpoint that `find` finds, given the head.
+
+    Raises:
+        NotFoundError: the thread has no checkpoint.
+        PrunedError: the checkpoint is gone.
+    """
+    target: Point | None = None
+
+    def choose(ref: Ref | None) -> RefUpdate | None:
+        nonlocal target
+        ref, head = _alive(ref, name)
+        target = find(ledger.ancestry.point(head))
+        if target.id == head:
+            return None
+        return _logged(ledger, ref, name, Note("rewind"), target=target.id, info=ref.info)
+
+    _move(ledger, name, choose)
+    if target is None:
+        raise crowded(name)
+    return target
+
+
+def delete(ledger: Ledger, name: str) -> None:
+    """Delete a thread: its head, not its checkpoints; raises NotFoundError."""
+
+    def choose(ref: Ref | None) -> RefUpdate:
+        ref, _ = _alive(ref, name)
+        return _logged(ledger, ref, name, Note("delete", (ref.info,)), target=None, info=ref.info)
+
+    _move(ledger, name, choose)
+
+
+def undo(ledger: Ledger, name: str) -> Point | None:
+    """Undo the thread's last move; the head afterwards, None if the thread is gone by that.
+
+    Raises:
+        NotFoundError: nothing is left to undo.
+        PrunedError: what was there before has been collected.
+    """
+    target: ObjectId | None = None
+
+    def choose(ref: Ref | None) -> RefUpdate:
+        nonlocal target
+        if ref is None:
+            raise NotFoundError(f"nothing to undo: there never was a thread {name}", thread=name)
+        now = _Position(ref.last_log, ref.target)
+        newest = _entry(ledger, ref.last_log)
+        if newest is not None and newest.new == ref.target:
+            note = Note.decode(newest.note)
+            if note.kind == "undo":
+                now = _Position(_undone_to(note), ref.target)
+        if now == (0, None):
+            raise NotFoundError(f"nothing left to undo in {name}", thread=name)
+        before, entry = _before(ledger, now)
+        info = ref.info
+        if entry is not None and entry.note:
+            note = Note.decode(entry.note)
+            if note.kind == "delete" and note.facts and type(note.facts[0]) is bytes:
+                info = note.facts[0]
+        target = before.head
+        return _logged(ledger, ref, name, Note("undo", (before.entry,)), target=target, info=info)
+
+    _move(ledger, name, choose)
+    return None if target is None else ledger.ancestry.point(target)
+
+
+def moves(ledger: Ledger, name: str) -> Iterator[Move]:
+    """The reflog of a thread, newest first: saves and logged moves.
+
+    Raises:
+        NotFoundError: there never was such a thread, or gc has forgotten it.
+    """
+    ref = ledger.ref(name)
+    if ref is None:
+        raise NotFoundError(f"no thread {name}", thread=name)
+    return _moves(ledger, _Position(ref.last_log, ref.target))
+
+
+def _moves(ledger: Ledger, now: _Position) -> Iterator[Move]:
+    ago = 0
+    while now != (0, None):
+        try:
+            before, entry = _before(ledger, now)
+        except PrunedError:
+            # Collected, and with it how it was saved: go on behind the entry before it.
+            skipped = _entry(ledger, now.entry)
+            now = _Position(now.entry, skipped.new if skipped is not None else None)
+            continue
+        if entry is not None:
+            note = Note.decode(entry.note)
+            time_ns, number, kind, message = entry.time_ns, entry.number, note.kind, _message(note)
+        else:
+            assert now.head is not None  # noqa: S101 - a position with neither is the end
+            saved = ledger.ancestry.point(now.head)
+            time_ns, number, kind, message = saved.created_ns, None, "save", saved.label or ""
+        yield Move(ago, kind, before.head, now.head, time_ns, number, message)
+        ago += 1
+        now = before
+
+
+def head_moves_ago(ledger: Ledger, name: str, ref: Ref, count: int) -> ObjectId | None:
+    """Where the head of a thread stood before its newest `count` moves.
+
+    Runs of saves are jumped over. None: the thread did not exist then.
+
+    Raises:
+        NotFoundError: it never made so many moves.
+    """
+    now, left = _Position(ref.last_log, ref.target), count
+    while left:
+        if now == (0, None):
+            raise NotFoundError(f"{name} has made {count - left} moves, not {count}", thread=name)
+        entry = _entry(ledger, now.entry)
+        base = entry.new if entry is not None else None
+        if now.head is not None and now.head != base:
+            head = ledger.ancestry.point(now.head)
+            base_step = -1 if base is None else ledger.ancestry.point(base).step
+            saves = min(left, head.step - base_step)
+            past = ledger.ancestry.ancestor(head, head.step - saves)
+            now = _Position(now.entry, None if past is None else past.id)
+            left -= saves
+        else:
+            now, _ = _before(ledger, now)
+            left -= 1
+    return now.head
+
+
+def _before(ledger: Ledger, now: _Position) -> tuple[_Position, LogEntry | None]:
+    """The position before this one, and the log entry of the move between (None: a save)."""
+    entry = _entry(ledger, now.entry)
+    if entry is not None and entry.new == now.head:
+        return _Position(entry.previous, entry.old), entry
+    if now.head is None:
+        raise CorruptError("the log of a thread does not lead to where it stands")
+    return _Position(now.entry, ledger.ancestry.point(now.head).parent), None
+
+
+def _entry(ledger: Ledger, number: int) -> LogEntry | None:
+    return ledger.engine.log_entry(number) if number else None
+
+
+def _undone_to(note: Note) -> int:
+    match note.facts:
+        case (int(number), *_) if number >= 0:
+            return number
+    raise CorruptError("the note of an undo is malformed")
+
+
+def _message(note: Note) -> str:
+    match note:
+        case Note("fork", (str(origin), *_)):
+            return f"from {origin}"
+    return ""
+
+
+def _alive(ref: Ref | None, name: str) -> tuple[Ref, ObjectId]:
+    if ref is None or ref.target is None:
+        raise NotFoundError(f"no thread {name}", thread=name)
+    return ref, ref.target
+
+
+def _logged(
+    ledger: Ledger, ref: Ref | None, name: str, note: Note, *, target: ObjectId | None, info: bytes
+) -> RefUpdate:
+    return RefUpdate(
+        notes.thread_ref(name),
+        target,
+        expect=expected(ref),
+        info=info,
+        log=note.encode(),
+        time_ns=ledger.clock(),
+    )
+
+
+def _move(ledger: Ledger, name: str, choose: Callable[[Ref | None], RefUpdate | None]) -> None:
+    """Read the ref, choose where it goes, move it; again if it moved in between."""
+    ref = ledger.ref(name)
+    for _ in range(RETRIES_MAX):
+        update = choose(ref)
+        if update is None:
+            return
+        try:
+            ledger.engine.commit(refs=[update])
+        except RefConflict as error:
+            ref = error.actual
+        except MissingObjects as error:
+            ids = sorted(oid.hex() for oid in error.ids)
+            raise PrunedError(
+                f"checkpoint {ids[0][:16]} is gone: collected by gc", objects=ids
+            ) from None
+        else:
+            return
+    raise crowded(name)

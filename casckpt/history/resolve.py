@@ -1,0 +1,190 @@
+"""What a revision means: from a parsed text to a checkpoint, or to an error that helps.
+
+A start is a thread's name if there is a thread of that name, else the beginning of an id. A
+full id (64 digits) is never a name.
+
+Imports: errors, ids, format (constants), history (ancestry, find, ledger, listing, moves,
+notes, revision).
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Final
+
+from casckpt.errors import InvalidInputError, NotFoundError, PrunedError
+from casckpt.format.constants import KIND_CHECKPOINT, KIND_NAMES
+from casckpt.history import notes
+from casckpt.history.ancestry import Point
+from casckpt.history.find import Query, find
+from casckpt.history.ledger import Ledger
+from casckpt.history.listing import near_threads
+from casckpt.history.moves import head_moves_ago
+from casckpt.history.revision import (
+    ID_DIGITS_MIN,
+    AtStep,
+    Back,
+    Labelled,
+    MovesAgo,
+    Revision,
+    Suffix,
+    format_revision,
+    is_id_prefix,
+    parse_revision,
+)
+from casckpt.ids import ID_BYTES, ObjectId
+
+__all__ = ["head_of", "resolve"]
+
+_MATCHES_MAX: Final = 4_096
+"""Objects of any kind looked at for one prefix: more digits are asked for beyond."""
+_SHOWN_MAX: Final = 5
+_LABELS_MAX: Final = 1_000
+
+
+def resolve(ledger: Ledger, text: str, thread: str | None = None, at: Point | None = None) -> Point:
+    """The checkpoint that a revision names.
+
+    Args:
+        ledger: the store.
+        text: the revision.
+        thread: what a revision without a start begins at.
+        at: the head of that thread, if it is at hand.
+
+    Raises:
+        InvalidInputError: it does not parse, or lacks a start and there is no thread at hand.
+        NotFoundError: there is no such checkpoint; `details["candidates"]` may hold others.
+    """
+    revision = parse_revision(text)
+    suffixes = list(revision.suffixes)
+    if revision.start is None:
+        if thread is None:
+            raise InvalidInputError(
+                f"which thread? Write THREAD{format_revision(revision)}", text=text
+            )
+        point = _thread_at(ledger, thread, suffixes, at)
+    else:
+        point = _start(ledger, revision, suffixes)
+    for suffix in suffixes:
+        point = _step(ledger, point, suffix, text)
+    return point
+
+
+def head_of(ledger: Ledger, thread: str) -> Point:
+    """The head of a thread; NotFoundError with near names if it has none."""
+    head = ledger.head(thread)
+    if head is None:
+        raise _no_thread(ledger, thread)
+    return head
+
+
+def _start(ledger: Ledger, revision: Revision, suffixes: list[Suffix]) -> Point:
+    start = revision.start or ""
+    ref = ledger.ref(start) if len(start) != 2 * ID_BYTES else None
+    if ref is not None and (ref.target is not None or isinstance((*suffixes, None)[0], MovesAgo)):
+        return _thread_at(ledger, start, suffixes, None)
+    if is_id_prefix(start):
+        point = _by_id(ledger, start.lower())
+        if suffixes and isinstance(suffixes[0], MovesAgo):
+            raise InvalidInputError(f'"@{{...}}" follows a thread\'s name; {start} is an id')
+        return point
+    raise _no_thread(ledger, start)
+
+
+def _thread_at(ledger: Ledger, thread: str, suffixes: list[Suffix], at: Point | None) -> Point:
+    """Where a thread stands, or stood; takes the suffix that says so."""
+    if suffixes and isinstance(suffixes[0], MovesAgo):
+        ref = ledger.ref(thread)
+        if ref is None:
+            raise _no_thread(ledger, thread)
+        moves = suffixes.pop(0)
+        assert isinstance(moves, MovesAgo)  # noqa: S101 - looked at two lines above
+        target = head_moves_ago(ledger, thread, ref, moves.moves)
+        if target is None:
+            raise NotFoundError(f"{thread} did not exist {moves.moves} moves ago", thread=thread)
+        return ledger.ancestry.point(target)
+    return head_of(ledger, thread) if at is None else at
+
+
+def _step(ledger: Ledger, point: Point, suffix: Suffix, text: str) -> Point:
+    found: Point | None
+    match suffix:
+        case Back(steps):
+            found = ledger.ancestry.ancestor(point, point.step - steps)
+            why = f"only {point.step} checkpoints lie before it"
+        case AtStep(step):
+            found = ledger.ancestry.ancestor(point, step)
+            why = f"the history has steps 0 to {point.step}"
+        case Labelled(label):
+            found = next(find(ledger, Query(label=label), at=point, limit=1), None)
+            why = f"no checkpoint in the history has the label {label!r}"
+            if found is None:
+                near = _near_labels(ledger, label)
+                hint = f" (near: {', '.join(near)})" if near else ""
+                raise NotFoundError(f"{text}: {why}{hint}", revision=text, candidates=near)
+        case MovesAgo():
+            raise InvalidInputError(f'{text}: "@{{...}}" comes first', text=text)
+    if found is None:
+        raise NotFoundError(f"{text}: {why}", revision=text)
+    return found
+
+
+def _by_id(ledger: Ledger, prefix: str) -> Point:
+    if len(prefix) == 2 * ID_BYTES:
+        return _by_full_id(ledger, ObjectId(bytes.fromhex(prefix)))
+    ids = ledger.engine.ids_with_prefix(prefix, limit=_MATCHES_MAX)
+    matches: list[Point] = []
+    for oid, stored in zip(ids, ledger.engine.read(ids), strict=True):
+        if stored is not None and stored.kind == KIND_CHECKPOINT:
+            matches.append(ledger.ancestry.point(oid))
+    if not matches:
+        raise _no_thread(ledger, prefix)
+    if len(matches) > 1:
+        matches.sort(key=lambda point: -point.created_ns)
+        candidates = [point.id.hex() for point in matches]
+        shown = ", ".join(_described(point) for point in matches[:_SHOWN_MAX])
+        more = f" and {len(matches) - _SHOWN_MAX} more" if len(matches) > _SHOWN_MAX else ""
+        raise NotFoundError(
+            f"{prefix} is the beginning of {len(matches)} ids: {shown}{more}; write more digits",
+            revision=prefix,
+            candidates=candidates,
+        )
+    return matches[0]
+
+
+def _by_full_id(ledger: Ledger, oid: ObjectId) -> Point:
+    (stored,) = ledger.engine.read([oid])
+    if stored is None:
+        raise NotFoundError(f"no checkpoint {oid.hex()}", revision=oid.hex())
+    if stored.kind != KIND_CHECKPOINT:
+        kind = KIND_NAMES.get(stored.kind, "object")
+        raise NotFoundError(f"{oid.hex()[:16]} is a {kind}, not a checkpoint", revision=oid.hex())
+    return ledger.ancestry.point(oid)
+
+
+def _described(point: Point) -> str:
+    return f"{point.id.hex()[:16]} ({point.thread}@{point.step})"
+
+
+def _no_thread(ledger: Ledger, name: str) -> PrunedError | NotFoundError:
+    near = near_threads(ledger, name)
+    hint = f" (near: {', '.join(near)})" if near else ""
+    ref = ledger.ref(name) if len(name) != 2 * ID_BYTES else None
+    if ref is not None:
+        return NotFoundError(
+            f"the thread {name} was deleted (undo brings it back){hint}",
+            thread=name,
+            candidates=near,
+        )
+    what = f"no thread {name}"
+    if is_id_prefix(name):
+        what = f"no thread and no checkpoint {name}"
+    elif len(name) < ID_DIGITS_MIN and all(char in "0123456789abcdefABCDEF" for char in name):
+        what += f" (an id takes {ID_DIGITS_MIN} digits or more)"
+    return NotFoundError(what + hint, thread=name, candidates=near)
+
+
+def _near_labels(ledger: Ledger, label: str) -> list[str]:
+    lists = ledger.engine.posting_lists(notes.LABELS, limit=_LABELS_MAX)
+    labels = [name[len(notes.LABELS) :].decode(errors="replace") for name in lists]
+    return get_close_matches(label, labels, cutoff=0.5)

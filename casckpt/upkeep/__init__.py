@@ -1,0 +1,1 @@
+"""Upkeep: work on the whole store, started by people, never by a save."""
