@@ -18,7 +18,7 @@ from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.ids import ObjectId
 from casckpt.tree import native
-from casckpt.tree.source import Codec, ObjectSink
+from casckpt.tree.source import Codec, ObjectSink, TaggedValue
 from casckpt.tree.split import blob_cuts, ends_chunk, text_cuts
 
 __all__ = ["Encoded", "SlowBuilder"]
@@ -86,13 +86,22 @@ class SlowBuilder:
             tag = c.TAG_SET if kind is set else c.TAG_FROZENSET
             return _tagged(tag, self._sequence(members))
         reduced = native.reduce(self._codec, value)
+        return _tagged(reduced.tag, self._content(reduced, depth + 1))
+
+    def _content(self, reduced: TaggedValue, depth: int) -> Encoded:
+        """The content of a tag: an array is not split, its items may be."""
+        content = reduced.content
+        if type(content) is not list:
+            return self._form(content, depth)
+        native.check_depth(depth)
         if reduced.tag == c.TAG_NDARRAY:
-            descr, shape, data = reduced.content
-            cuts = native.array_cuts(shape, data)
-            parts = [self._entry(descr, depth + 1), self._entry(shape, depth + 1)]
-            parts.append(self._settle(self._blob(data, c.TAG_BYTES_TREE, cuts)))
-            return _tagged(c.TAG_NDARRAY, self._sequence(parts))
-        return _tagged(reduced.tag, self._form(reduced.content, depth + 1))
+            *parts, data = content
+            cuts = native.array_cuts(parts[1], data)
+            items = [self._entry(part, depth + 1) for part in parts]
+            items.append(self._settle(self._blob(data, c.TAG_BYTES_TREE, cuts)))
+        else:
+            items = [self._entry(item, depth + 1) for item in content]
+        return _joined(cbor.head(cbor.ARRAY, len(items)), items)
 
     def _scalar(self, value: Any) -> Encoded:
         kind = type(value)
@@ -139,7 +148,7 @@ class SlowBuilder:
             entries.append(entry._replace(key=name.data))
         native.check_distinct(entry.key for entry in entries)
         plain = _joined(cbor.head(cbor.MAP, len(entries)), entries)
-        if len(plain.data) <= c.CHUNK_BYTES_MAX:
+        if sum(len(entry.data) for entry in entries) < c.CHUNK_BYTES_MAX:
             return plain
         ordered = sorted(entries, key=attrgetter("key"))
         order = Encoded(cbor.NULL)

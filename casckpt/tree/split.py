@@ -79,10 +79,10 @@ def _next_cut(bits: bytes, start: int, end: int) -> int:
 _WINDOW = 1 << 20
 
 
-def blob_cuts(data: bytes | memoryview, start: int = 0) -> Iterator[int]:
+def blob_cuts(data: bytes, start: int = 0, *, window: int = _WINDOW) -> Iterator[int]:
     """The ends of the chunks of `data` that lie behind `start` (itself 0 or a cut).
 
-    Bounded memory: the data is mapped to bits a window at a time.
+    The data is mapped to bits a window (bytes, at least CDC_BYTES_MAX) at a time.
     """
     view = memoryview(data)
     total = len(view)
@@ -90,16 +90,16 @@ def blob_cuts(data: bytes | memoryview, start: int = 0) -> Iterator[int]:
     while start < total:
         if start + c.CDC_BYTES_MAX > base + len(bits) and base + len(bits) < total:
             base = start
-            bits = bytes(view[base : base + _WINDOW]).translate(BIT_TABLE)
+            bits = bytes(view[base : base + window]).translate(BIT_TABLE)
         start = base + _next_cut(bits, start - base, min(len(bits), total - base))
         yield start
 
 
-def text_cuts(data: bytes, start: int = 0) -> Iterator[int]:
+def text_cuts(data: bytes, start: int = 0, *, window: int = _WINDOW) -> Iterator[int]:
     """As `blob_cuts`, for UTF-8: a cut inside a character moves behind it."""
     total = len(data)
     while start < total:
-        for cut in blob_cuts(data, start):
+        for cut in blob_cuts(data, start, window=window):
             end = cut
             while end < total and data[end] & 0xC0 == 0x80:
                 end += 1

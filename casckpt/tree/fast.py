@@ -1,0 +1,422 @@
+"""Value -> tree, fast: what a guide proves unchanged is used again, the rest is encoded.
+
+Invariants: the result equals `SlowBuilder`'s to the byte, with any guide or none (a property
+test); links are noted in the order of the payload; nothing of the user's value is kept.
+
+Imports: errors, ids, path, format (cbor, constants), tree (assembly, blobs, guide, keyed,
+native, runs, source, split).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from casckpt.errors import InvalidInputError, LimitError, UnsupportedValueError
+from casckpt.format import cbor
+from casckpt.format import constants as c
+from casckpt.ids import ObjectId
+from casckpt.path import format_path
+from casckpt.tree import native
+from casckpt.tree.assembly import Assembly, Mark
+from casckpt.tree.blobs import BlobRun
+from casckpt.tree.guide import BlobGuide, Guide, ListGuide, UnitGuide, print_of
+from casckpt.tree.keyed import Entry, fan_out
+from casckpt.tree.runs import ListRun
+from casckpt.tree.source import Codec, ObjectSink, TaggedValue
+from casckpt.tree.split import ends_chunk
+
+__all__ = ["Built", "FastBuilder"]
+
+_GUIDED_BYTES_MIN = 1024
+"""A dict with less below it is encoded anew each time: that is as quick."""
+_GUIDED_KEYS_MAX = 256
+"""A dict with more keys is recognised as a whole or not at all."""
+_KEYS_REMEMBERED = 8192
+_KEY_LENGTH_REMEMBERED = 64
+_SHORT_LIST = 16
+_GUIDED_TYPES = frozenset((list, tuple, dict, str, bytes))
+
+_TUPLE_HEAD = cbor.head(cbor.TAG, c.TAG_TUPLE)
+_BYTEARRAY_HEAD = cbor.head(cbor.TAG, c.TAG_BYTEARRAY)
+_SURROGATES_HEAD = cbor.head(cbor.TAG, c.TAG_SURROGATES)
+_SET_HEADS: dict[Any, bytes] = {
+    set: cbor.head(cbor.TAG, c.TAG_SET),
+    frozenset: cbor.head(cbor.TAG, c.TAG_FROZENSET),
+}
+_SHORT_TEXT = c.INLINE_BYTES_MAX - 3  # with its head it is inlined
+_key_encodings: dict[str, bytes] = {}
+
+
+class Built(NamedTuple):
+    """A built value."""
+
+    data: bytes
+    """Its encoding: not linked, however large it is."""
+    links: tuple[ObjectId, ...]
+    linked: int
+    """Bytes of payload in the linked objects and below."""
+    guide: Guide | None
+    """For the next build of a value like this one."""
+
+
+class FastBuilder:
+    """Builds one value."""
+
+    def __init__(
+        self,
+        sink: ObjectSink,
+        codec: Codec,
+        *,
+        guide: Guide | None = None,
+        base: ObjectId | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            sink: where new objects go.
+            codec: for types that are not native.
+            guide: from the build of an earlier version, if there was one.
+            base: an object that holds the earlier version's open parts (its record).
+        """
+        self._assembly = Assembly(sink)
+        self._codec = codec
+        self._guide = guide
+        self._base = base
+        self._made: Guide | None = None  # the guide of the value written last
+
+    def build(self, value: Any) -> Built:
+        """Build a whole state.
+
+        Raises:
+            UnsupportedValueError: a value that cannot be stored exactly; names its path.
+            LimitError: nested too deep (or in itself).
+        """
+        try:
+            data = self._guided(value, 0, self._guide, whole=True)
+        except InvalidInputError as error:
+            raise _located(error, value) from error.__cause__
+        except RecursionError:
+            msg = f"nested deeper than {c.DEPTH_MAX} containers"
+            raise LimitError(msg, limit=c.DEPTH_MAX) from None
+        return Built(data, tuple(self._assembly.links), self._assembly.linked, self._made)
+
+    # Values in general. `whole` asks for the form itself, never a link to it.
+
+    def _guided(self, value: Any, depth: int, guide: Guide | None, *, whole: bool = False) -> bytes:
+        """As `_entry`, using and making a guide."""
+        self._made = None
+        kind = type(value)
+        if kind is list or kind is tuple:
+            old = guide if type(guide) is ListGuide else None
+            prefix = b"" if kind is list else _TUPLE_HEAD
+            return self._guided_list(value, depth, prefix, old, whole=whole)
+        if kind is dict:
+            unit = guide if type(guide) is UnitGuide else None
+            return self._guided_dict(value, depth, unit, whole=whole)
+        if kind is str or kind is bytes:
+            old_blob = guide if type(guide) is BlobGuide else None
+            if kind is bytes:
+                self._assembly.opaque = True
+                return self._blob(value, b"", c.TAG_BYTES_TREE, old_blob, whole=whole)
+            try:
+                data = value.encode()
+            except UnicodeEncodeError:
+                return self._other(value, depth, whole=whole)
+            return self._blob(data, b"", c.TAG_STR_TREE, old_blob, whole=whole)
+        if whole:
+            return self._other(value, depth, whole=True)
+        return self._entry(value, depth)
+
+    def _entry(self, value: Any, depth: int) -> bytes:
+        """A value as it stands in its parent: itself if small, else a link."""
+        kind = type(value)
+        if kind is str:
+            try:
+                data = value.encode()
+            except UnicodeEncodeError:
+                return self._other(value, depth)
+            if len(data) < _SHORT_TEXT:
+                return cbor.head(3, len(data)) + data
+            return self._blob(data, b"", c.TAG_STR_TREE, None)
+        if kind is int:
+            if 0 <= value < 24:  # noqa: PLR2004 - one byte
+                return cbor.head(0, value)
+            return self._assembly.settle(cbor.encode_int(value), self._assembly.mark())
+        if kind is dict:
+            return self._dict(value, depth)
+        if kind is list:
+            return self._list(value, depth, b"")
+        if value is None or kind is bool or kind is float:
+            return native.encode_atom(value)
+        if kind is tuple:
+            return self._list(value, depth, _TUPLE_HEAD)
+        if kind is bytes:
+            self._assembly.opaque = True
+            return self._blob(value, b"", c.TAG_BYTES_TREE, None)
+        return self._other(value, depth)
+
+    def _other(self, value: Any, depth: int, prefix: bytes = b"", *, whole: bool = False) -> bytes:
+        """The rarer types, and the contents of tags."""
+        kind = type(value)
+        if kind is dict:
+            return self._dict(value, depth, prefix, whole=whole)
+        if kind is list or kind is tuple:
+            if kind is tuple:
+                prefix += _TUPLE_HEAD
+            return self._list(value, depth, prefix, whole=whole)
+        if kind is set or kind is frozenset:
+            return self._set(value, depth, prefix, whole=whole)
+        if kind is str:
+            try:
+                data = value.encode()
+            except UnicodeEncodeError:
+                data = value.encode("utf-8", "surrogatepass")
+                prefix += _SURROGATES_HEAD
+                return self._blob(data, prefix, c.TAG_BYTES_TREE, None, whole=whole)
+            return self._blob(data, prefix, c.TAG_STR_TREE, None, whole=whole)
+        if kind is bytes or kind is bytearray:
+            self._assembly.opaque = True
+            if kind is bytearray:
+                prefix += _BYTEARRAY_HEAD
+            return self._blob(bytes(value), prefix, c.TAG_BYTES_TREE, None, whole=whole)
+        mark = self._assembly.mark()
+        if kind in native.SCALARS:
+            return self._assembly.settle(prefix + native.encode_atom(value), mark, whole=whole)
+        native.check_depth(depth)
+        self._assembly.opaque = True
+        reduced = native.reduce(self._codec, value)
+        prefix += cbor.head(cbor.TAG, reduced.tag)
+        if type(reduced.content) is list:
+            return self._fields(reduced, depth + 1, prefix, whole=whole)
+        return self._other(reduced.content, depth + 1, prefix, whole=whole)
+
+    def _fields(self, reduced: TaggedValue, depth: int, prefix: bytes, *, whole: bool) -> bytes:
+        """A tag's array, which is not split; an array's bytes are cut on a grid of rows."""
+        native.check_depth(depth)
+        fields: list[Any] = reduced.content
+        mark = self._assembly.mark()
+        parts = [prefix, cbor.head(cbor.ARRAY, len(fields))]
+        if reduced.tag == c.TAG_NDARRAY:
+            *fields, data = fields
+            parts += [self._entry(field, depth + 1) for field in fields]
+            cuts = native.array_cuts(fields[1], data)
+            parts.append(self._blob(data, b"", c.TAG_BYTES_TREE, None, cuts=cuts))
+        else:
+            parts += [self._entry(field, depth + 1) for field in fields]
+        return self._assembly.settle(b"".join(parts), mark, whole=whole)
+
+    def _blob(  # noqa: PLR0913 - the ways a str or bytes can stand in a payload
+        self,
+        data: bytes,
+        prefix: bytes,
+        tag: int,
+        old: BlobGuide | None,
+        *,
+        whole: bool = False,
+        cuts: list[int] | None = None,
+    ) -> bytes:
+        mark = self._assembly.mark()
+        if len(data) <= c.BLOB_BYTES_MAX:
+            head = cbor.head(cbor.TEXT if tag == c.TAG_STR_TREE else cbor.BYTES, len(data))
+            return self._assembly.settle(prefix + head + data, mark, whole=whole)
+        run = BlobRun(self._assembly, data, tag, old, cuts)
+        form = run.form(prefix)
+        self._made = run.guide()
+        return self._assembly.settle(form, mark, whole=whole, is_tree=True)
+
+    def _list(
+        self,
+        value: Sequence[Any],
+        depth: int,
+        prefix: bytes,
+        *,
+        whole: bool = False,
+    ) -> bytes:
+        """A list that no guide is kept of: mostly short ones, inside of something."""
+        native.check_depth(depth)
+        mark = self._assembly.mark()
+        if len(value) <= _SHORT_LIST:
+            parts, size = [prefix + cbor.head(cbor.ARRAY, len(value))], 0
+            for index, item in enumerate(value):
+                try:
+                    entry = self._entry(item, depth + 1)
+                except InvalidInputError as error:
+                    error.details.setdefault("steps", []).append(index)
+                    raise
+                parts.append(entry)
+                size += len(entry)
+                if size >= c.CHUNK_BYTES_MIN and ends_chunk(0, size, index + 1, len(entry), entry):
+                    break
+            else:
+                return self._assembly.settle(b"".join(parts), mark, whole=whole)
+            self._assembly.take(mark)
+        run = ListRun(self._assembly, self._entry, value, None, self._base, guided=False)
+        form, is_tree = run.form(prefix, depth + 1)
+        return self._assembly.settle(form, mark, whole=whole, is_tree=is_tree)
+
+    def _guided_list(
+        self, value: Sequence[Any], depth: int, prefix: bytes, old: ListGuide | None, *, whole: bool
+    ) -> bytes:
+        native.check_depth(depth)
+        mark = self._assembly.mark()
+        run = ListRun(self._assembly, self._entry, value, old, self._base, guided=True)
+        form, is_tree = run.form(prefix, depth + 1)
+        base = old.oid if old is not None else None
+        entry = self._assembly.settle(form, mark, whole=whole, is_tree=is_tree, base=base)
+        self._made = None
+        if len(form) >= _GUIDED_BYTES_MIN or is_tree:
+            self._made = run.guide(None if entry is form else self._assembly.links[-1])
+        return entry
+
+    def _set(self, value: Any, depth: int, prefix: bytes, *, whole: bool) -> bytes:
+        native.check_depth(depth)
+        mark = self._assembly.mark()
+        entries = []
+        for item in value:
+            inner = self._assembly.mark()
+            try:
+                data = self._entry(item, depth + 1)
+            except InvalidInputError as error:
+                error.details.setdefault("steps", []).append(item)
+                raise
+            entries.append(Entry(data, data, *self._assembly.take(inner)))
+        entries.sort()
+        native.check_distinct(entry.key for entry in entries)
+        prefix += _SET_HEADS[type(value)]
+        spine, leaf = fan_out(self._assembly, entries, keyed=False)
+        if not spine:
+            return self._assembly.settle(prefix + leaf, mark, whole=whole)
+        form = spine.form(prefix, c.TAG_LIST_TREE, leaf)
+        return self._assembly.settle(form, mark, whole=whole, is_tree=True)
+
+    # Dicts.
+
+    def _guided_dict(
+        self, value: dict[Any, Any], depth: int, guide: UnitGuide | None, *, whole: bool
+    ) -> bytes:
+        assembly = self._assembly
+        if guide is not None and guide.print is not None and print_of(value) == guide.print:
+            assembly.links += guide.links
+            assembly.linked += guide.linked
+            self._made = guide
+            return guide.entry
+        outer, assembly.opaque = assembly.opaque, False
+        start, before = assembly.mark()
+        children: dict[Any, Guide] | None = {} if len(value) <= _GUIDED_KEYS_MAX else None
+        old = guide.children if guide is not None else {}
+        base = guide.oid if guide is not None else None
+        entry = self._dict(value, depth, whole=whole, base=base, children=children, old=old)
+        linked = assembly.linked - before
+        self._made = None
+        if children or len(entry) + linked >= _GUIDED_BYTES_MIN:
+            links = tuple(assembly.links[start:])
+            print_ = None if children or assembly.opaque else print_of(value)
+            oid = links[0] if entry.startswith(native.LINK_HEAD) else None
+            self._made = UnitGuide(print_, entry, links, linked, oid, children or {})
+        assembly.opaque |= outer
+        return entry
+
+    def _dict(  # noqa: PLR0913 - the guided case and the plain one are the same walk
+        self,
+        value: dict[Any, Any],
+        depth: int,
+        prefix: bytes = b"",
+        *,
+        whole: bool = False,
+        base: ObjectId | None = None,
+        children: dict[Any, Guide] | None = None,
+        old: dict[Any, Guide] | None = None,
+    ) -> bytes:
+        native.check_depth(depth)
+        assembly = self._assembly
+        mark = assembly.mark()
+        parts = [prefix, cbor.head(cbor.MAP, len(value))]
+        marks: list[Mark] = []
+        odd_keys = False
+        size = 0
+        for key, item in value.items():
+            marks.append((len(assembly.links), assembly.linked))
+            try:
+                if type(key) is str:
+                    name = _key_encodings.get(key) or self._key(key, depth)
+                else:
+                    odd_keys |= type(key) is not int
+                    name = self._entry(key, depth + 1)
+                if children is None or type(item) not in _GUIDED_TYPES:
+                    entry = self._entry(item, depth + 1)
+                else:
+                    entry = self._guided(item, depth + 1, old.get(key) if old is not None else None)
+                    if self._made is not None:
+                        children[key] = self._made
+            except InvalidInputError as error:
+                error.details.setdefault("steps", []).append(key)
+                raise
+            parts.append(name)
+            parts.append(entry)
+            size += len(name) + len(entry)
+        if odd_keys:
+            native.check_distinct(parts[2::2])
+        if size < c.CHUNK_BYTES_MAX:
+            return assembly.settle(b"".join(parts), mark, whole=whole, base=base)
+        return self._map_tree(value, parts, marks, depth, whole=whole, base=base)
+
+    def _map_tree(  # noqa: PLR0913 - goes on where _dict finds it too large for one node
+        self,
+        value: dict[Any, Any],
+        parts: list[bytes],
+        marks: list[Mark],
+        depth: int,
+        *,
+        whole: bool,
+        base: ObjectId | None,
+    ) -> bytes:
+        assembly, mark = self._assembly, marks[0]
+        links, linked = assembly.take(mark)
+        marks.append((mark[0] + len(links), mark[1] + linked))
+        entries = []
+        for index in range(len(value)):
+            (start, before), (end, after) = marks[index : index + 2]
+            key = parts[2 + 2 * index]
+            held = links[start - mark[0] : end - mark[0]]
+            entries.append(Entry(key, key + parts[3 + 2 * index], held, after - before))
+        ordered = sorted(entries)
+        order = cbor.NULL if ordered == entries else self._list(list(value), depth + 1, b"")
+        spine, leaf = fan_out(assembly, ordered, keyed=True)
+        form = spine.form(parts[0], c.TAG_MAP_TREE, leaf, order)
+        return assembly.settle(form, mark, whole=whole, is_tree=True, base=base)
+
+    def _key(self, key: str, depth: int) -> bytes:
+        """The encoding of a str as a key, remembered if it is short."""
+        data = self._entry(key, depth + 1)
+        if len(key) <= _KEY_LENGTH_REMEMBERED:  # certainly no link
+            if len(_key_encodings) >= _KEYS_REMEMBERED:
+                _key_encodings.clear()
+            _key_encodings[key] = data
+        return data
+
+
+def _located(error: InvalidInputError, value: Any) -> InvalidInputError:
+    """The error with the path to what caused it, in words and in `details`."""
+    steps = error.details.pop("steps", [])[::-1]
+    path = format_path(step if isinstance(step, str | int) else repr(step) for step in steps)
+    where = f"at {path}" if steps else "at the root"
+    message = f"{error.message} ({where})"
+    if isinstance(error, LimitError) and _is_cycle(value, steps):
+        message = f"a value that contains itself cannot be stored ({where[:200]})"
+        return UnsupportedValueError(message, path=path, type="cycle")
+    return type(error)(message, **{**error.details, "path": path})
+
+
+def _is_cycle(value: Any, steps: list[Any]) -> bool:
+    """Whether the way along `steps` comes by one container twice."""
+    seen = set()
+    for step in steps:
+        if id(value) in seen:
+            return True
+        seen.add(id(value))
+        try:
+            value = value[step]
+        except (TypeError, KeyError, IndexError):
+            return False
+    return id(value) in seen

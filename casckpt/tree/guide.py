@@ -1,0 +1,159 @@
+"""What a builder remembers of the last value it built, to recognise what did not change.
+
+A guide holds fingerprints of parts of a value (BLAKE3 of `marshal.dumps(part, 2)`, which
+writes the exact types and contents of built-in values) beside what those parts became.
+Where the fingerprint is the same, the part is the same, and what it became is used again.
+Neither identity nor `==` is ever asked: both lie for values that are changed in place or
+are merely equal.
+
+Invariants: a guide only speeds building up, it never changes the result; it holds no
+reference to the user's values; a part that marshal does not write exactly (bytes against
+bytearray, and everything above the native types) has no fingerprint.
+
+Imports: ids (fingerprint, ObjectId).
+"""
+
+from __future__ import annotations
+
+import marshal
+from bisect import bisect_left
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from casckpt.ids import ObjectId, fingerprint
+
+__all__ = ["BlobGuide", "ChunkGuide", "Guide", "ListGuide", "OpenLeaf", "UnitGuide", "print_of"]
+
+_MARSHAL_VERSION = 2  # exact for built-in types; later versions write shared references
+
+
+def print_of(part: Any) -> bytes | None:
+    """The fingerprint of a part; None if marshal cannot write it."""
+    try:
+        return fingerprint(marshal.dumps(part, _MARSHAL_VERSION))
+    except ValueError:
+        return None
+
+
+class ChunkGuide:
+    """A closed chunk of a list: of items (level 0) or of chunks."""
+
+    __slots__ = ("children", "entry", "items", "key", "oid", "print", "size")
+
+    def __init__(  # noqa: PLR0913 - a record, made in one place
+        self,
+        oid: ObjectId,
+        entry: bytes,
+        items: int,
+        size: int,
+        key: bytes | None,
+        print_: bytes | None,
+        children: tuple[ChunkGuide, ...],
+    ) -> None:
+        self.oid = oid
+        self.entry = entry
+        """The reference to it, as it stands one level up."""
+        self.items = items
+        self.size = size
+        """Bytes of payload in it and below it."""
+        self.key = key
+        """In a map: its last key."""
+        self.print = print_
+        self.children = children
+
+    def leaves(self) -> list[ChunkGuide]:
+        """The leaves below it, or itself if it is one."""
+        if not self.children:
+            return [self]
+        return [leaf for child in self.children for leaf in child.leaves()]
+
+
+class OpenLeaf(NamedTuple):
+    """The entries of a list's last, open leaf, and what belongs to them alone."""
+
+    entries: list[bytes]
+    print: bytes | None
+    links: tuple[ObjectId, ...]
+    linked: int
+
+
+class ListGuide:
+    """A list or tuple: its closed chunks, and its open leaf."""
+
+    __slots__ = ("_starts", "_tops", "closed", "oid", "open")
+
+    def __init__(
+        self, tops: list[tuple[int, ChunkGuide]], open_: OpenLeaf, oid: ObjectId | None
+    ) -> None:
+        self._tops = tops
+        """(level, chunk) in order, as they stand in the tree's top."""
+        self._starts = list(accumulate((chunk.items for _, chunk in tops), initial=0))
+        self.closed = self._starts[-1]
+        """Items in closed leaves."""
+        self.open = open_
+        self.oid = oid
+        """The object of the top, if it has one."""
+
+    @property
+    def items(self) -> int:
+        """How many items the list had."""
+        return self.closed + len(self.open.entries)
+
+    def at(self, position: int) -> list[tuple[int, ChunkGuide]]:
+        """(level, chunk) of the closed chunks that begin at this item, the largest first."""
+        if not 0 <= position < self.closed:
+            return []
+        index = bisect_left(self._starts, position)
+        if self._starts[index] != position:
+            index -= 1
+        level, chunk = self._tops[index]
+        start = self._starts[index]
+        found = []
+        while True:
+            if start == position:
+                found.append((level, chunk))
+            if not chunk.children:
+                return found
+            level -= 1
+            for child in chunk.children:
+                if start + child.items > position:
+                    chunk = child
+                    break
+                start += child.items
+
+
+class UnitGuide:
+    """A dict: what it became as a whole, or its larger values."""
+
+    __slots__ = ("children", "entry", "linked", "links", "oid", "print")
+
+    def __init__(  # noqa: PLR0913 - a record, made in one place
+        self,
+        print_: bytes | None,
+        entry: bytes,
+        links: tuple[ObjectId, ...],
+        linked: int,
+        oid: ObjectId | None,
+        children: dict[Any, Guide],
+    ) -> None:
+        self.print = print_
+        self.entry = entry
+        self.links = links
+        self.linked = linked
+        self.oid = oid
+        self.children = children
+
+
+class BlobGuide:
+    """A long str or bytes: where its chunks began, and what they are."""
+
+    __slots__ = ("last", "pieces", "total")
+
+    def __init__(self, pieces: dict[int, tuple[int, ObjectId]], total: int) -> None:
+        self.pieces = pieces
+        """Start of a chunk (bytes) -> (its length, its id)."""
+        self.total = total
+        self.last = next(reversed(pieces.values()))
+
+
+Guide = ListGuide | UnitGuide | BlobGuide
