@@ -62,7 +62,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _turns(steps: int, seed: int) -> list[list[Any]]:
-    stream = chat_messages(seed)
+    # "speaker", not "role": DeltaChannel turns dicts that look like messages into objects.
+    stream = ({"speaker": m.pop("role"), **m} for m in chat_messages(seed))
     return [list(itertools.islice(stream, 2)) for _ in range(steps)]
 
 
