@@ -1,0 +1,90 @@
+"""Each question runs in miniature, verifies what it measured, and prints its table."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import __main__ as command
+from bench.measure import interleaved
+from bench.questions.common import numbers, scratch, us_cell
+from bench.questions.disk import marks
+from bench.questions.save import steps_for
+
+STORES = "casckpt,json-files,pickle-sqlite"
+
+
+def test_every_question_is_there() -> None:
+    for name, (module, text) in command.QUESTIONS.items():
+        question = importlib.import_module(module)
+        assert question.__doc__, name
+        assert text.endswith("?")
+        for function in ("add_arguments", "run", "render", "all_verified"):
+            assert callable(getattr(question, function))
+
+
+def test_without_a_question_they_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([]) == 0
+    assert command.main(["nosuch"]) == 2
+    printed = capsys.readouterr().out
+    assert all(f"  {name} " in printed for name in command.QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("question", "options", "rows"),
+    [
+        ("replay", ["--synthetic", "2x4", "--only", STORES], ["casckpt", "json-files"]),
+        ("save", ["--sizes", "2,5", "--steps", "3", "--only", STORES + ",floor-pickle,floor-lmdb"],
+         ["casckpt", "pickle-sqlite", "floor-lmdb"]),
+        ("disk", ["--messages", "12", "--only", STORES], ["10", "12"]),
+        ("load", ["--sizes", "4", "--rounds", "2", "--only", STORES + ",floor-pickle"],
+         ["casckpt", "one path"]),
+        ("edit", ["--sizes", "20", "--rounds", "3"], ["SQLite row", "floor-lmdb"]),
+        ("diff", ["--sizes", "20", "--rounds", "2"], ["casckpt: list, one inserted"]),
+        ("find", ["--count", "1200", "--threads", "7", "--rounds", "2"], ["log page of 20"]),
+        ("refs", ["--sizes", "5", "--rounds", "3"], ["casckpt fork", "casckpt undo"]),
+        ("gc", ["--threads", "4", "--messages", "3"], ["dry run"]),
+        ("blob", ["--megabytes", "1"], ["bytes, one byte inserted", "float32 array, 1 % changed"]),
+        ("writers", ["--processes", "2", "--saves", "6", "--only", "casckpt"], ["casckpt"]),
+    ],
+)  # fmt: skip
+def test_a_question_in_miniature(
+    question: str,
+    options: list[str],
+    rows: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out.json"
+    quick = ["--durability", "none", "--folder", str(tmp_path), "--json", str(out)]
+    assert command.main([question, *options, *quick]) == 0
+    printed = capsys.readouterr().out
+    assert "VOID" not in printed
+    assert [row for row in rows if f"| {row} " not in printed] == []
+    content: dict[str, Any] = json.loads(out.read_text())
+    assert content["question"] == question
+    assert content["settings"]["seed"] == 1
+    assert [path for path in tmp_path.iterdir() if path != out] == [], "stores are removed"
+
+
+def test_every_call_is_made_in_every_round() -> None:
+    seen: dict[str, list[int]] = {"a": [], "b": []}
+    samples = interleaved({"a": seen["a"].append, "b": seen["b"].append}, 5)
+    assert seen == {"a": [0, 1, 2, 3, 4], "b": [0, 1, 2, 3, 4]}
+    assert {name: len(taken) for name, taken in samples.items()} == {"a": 5, "b": 5}
+
+
+def test_small_things(tmp_path: Path) -> None:
+    assert marks(150) == [10, 20, 50, 100, 150]
+    assert marks(7) == [7]
+    assert numbers("10,1_000") == [10, 1000]
+    assert (steps_for(10), steps_for(10_000_000)) == (200, 8)
+    assert us_cell({"median_us": 30.0}, {"median_us": 10.0}) == "30 µs (3x)"
+    assert us_cell({}) is None
+    with scratch(str(tmp_path)) as folder:
+        assert folder.parent == tmp_path
+    assert not folder.exists()
