@@ -323,8 +323,8 @@ class MemoryEngine:
                 self._postings[name] = kept
             else:
                 del self._postings[name]
-        for name in forgotten:
-            self._version_floor = max(self._version_floor, self._refs.pop(name).version)
+        for ref in forgotten:
+            self._version_floor = max(self._version_floor, self._refs.pop(ref).version)
         for number in [n for n, entry in self._log.items() if entry.name in forgotten]:
             del self._log[number]
 

@@ -1,0 +1,83 @@
+"""Going through all rows, and finding ids by their beginning.
+
+Invariants: a read transaction per slice, none open at a yield. What is stored meanwhile is
+not seen, what is removed meanwhile is left out.
+
+Imports: ids, its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from casckpt.ids import ObjectId
+from casckpt.storage.lmdb import index, objects
+from casckpt.storage.lmdb.space import Space
+from casckpt.storage.lmdb.tables import number_key
+
+__all__ = ["SLICE", "descend", "ids", "ids_with_prefix"]
+
+SLICE: Final = 512
+"""Rows in one read transaction: about a millisecond when their heads are read."""
+
+
+def descend(txn: Any, table: Any, below: int | None, limit: int) -> list[tuple[int, bytes]]:
+    """Up to `limit` rows, newest first, with seqs smaller than `below` (None: from the last)."""
+    found = []
+    with txn.cursor(table) as cursor:
+        if below is None:
+            there = cursor.last()
+        else:
+            there = cursor.prev() if cursor.set_range(number_key(below)) else cursor.last()
+        if there:
+            for key, value in cursor.iterprev():
+                found.append((int.from_bytes(key, "big"), value))
+                if len(found) == limit:
+                    break
+    return found
+
+
+def ids(space: Space, kind: int | None) -> Iterator[ObjectId]:
+    """Ids of all objects of a kind, newest first; see `Engine.objects`."""
+    below: int | None = None
+    while True:
+        found = []
+        with space.reading() as txn:
+            slice_ = descend(txn, space.tables.rows, below, SLICE)
+            finder = txn.cursor(space.tables.index)
+            for seq, row in slice_:
+                if kind is None or (row and row[0] >> 4 == kind):
+                    oid = _stored(space, txn, finder, seq)
+                    if oid is not None:
+                        found.append(oid)
+        yield from found
+        if len(slice_) < SLICE:
+            return
+        below = slice_[-1][0]
+
+
+def ids_with_prefix(space: Space, prefix: str, limit: int) -> list[ObjectId]:
+    """See `Engine.ids_with_prefix`."""
+    found: list[ObjectId] = []
+    low = bytes.fromhex((prefix + "0" * (len(prefix) % 2))[: 2 * index.PREFIX_BYTES])
+    with space.reading() as txn, txn.cursor(space.tables.index) as cursor:
+        if not cursor.set_range_dup(index.KEY, low):
+            return found
+        for value in cursor.iternext_dup():
+            spelled = value[: index.PREFIX_BYTES].hex()
+            if not spelled.startswith(prefix[: len(spelled)]) or len(found) >= limit:
+                break
+            seq = int.from_bytes(value[index.PREFIX_BYTES :], "big")
+            known = objects.load(txn, space.tables.rows, space.payloads, seq)
+            if known is not None and known.id.hex().startswith(prefix):
+                found.append(known.id)
+    return found
+
+
+def _stored(space: Space, txn: Any, finder: Any, seq: int) -> ObjectId | None:
+    """The id of a row, if the index leads to it."""
+    known = objects.load(txn, space.tables.rows, space.payloads, seq)
+    if known is None or index.find(finder, known.id) != seq:
+        return None
+    return known.id

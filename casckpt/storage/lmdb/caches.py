@@ -1,0 +1,105 @@
+"""What is remembered between transactions, and why it cannot lie.
+
+Invariants: a seq is never used twice, so what a row says (`Payloads`) stays true for ever,
+though the row may be gone. That an id is stored under a seq (`Seqs`) is true as long as
+no index entry was removed, that is under the same epoch (`tables.State`): the memory is
+dropped when the epoch has moved on, whichever process moved it.
+
+Imports: ids.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from typing import Final
+
+from casckpt.ids import ObjectId, object_id
+
+__all__ = ["Known", "Payloads", "Seqs"]
+
+PAYLOADS_BYTES_MAX: Final = 16 << 20
+"""Payloads kept: bases of what is likely read or written next."""
+PAYLOAD_BYTES_MAX: Final = 128 << 10
+"""Larger ones are never bases and would push the others out."""
+ENTRY_BYTES: Final = 400
+"""What an entry costs besides its payload, roughly."""
+SEQS_MAX: Final = 1 << 16
+
+
+class Known:
+    """The content of one row, decoded."""
+
+    __slots__ = ("_id", "children", "depth", "kind", "payload")
+
+    def __init__(
+        self, kind: int, payload: bytes, depth: int, children: tuple[int, ...] | None = None
+    ) -> None:
+        self.kind = kind
+        self.payload = payload
+        self.depth = depth
+        self.children = children
+        """Seqs of all children; None: not resolved yet."""
+        self._id: ObjectId | None = None
+
+    @property
+    def id(self) -> ObjectId:
+        """The id, from the bytes."""
+        if self._id is None:
+            self._id = object_id(self.kind, self.payload)
+        return self._id
+
+    def name(self, oid: ObjectId) -> None:
+        """Tell the id, where it is known already."""
+        self._id = oid
+
+
+class Payloads:
+    """Decoded rows by seq; the least recently used go first."""
+
+    def __init__(self, bytes_max: int = PAYLOADS_BYTES_MAX) -> None:
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[int, Known] = OrderedDict()
+        self._bytes = 0
+        self._bytes_max = bytes_max
+
+    def get(self, seq: int) -> Known | None:
+        """The content of the row, if remembered."""
+        entry = self._entries.get(seq)
+        if entry is not None:
+            with suppress(KeyError):  # another OS thread may just have dropped it
+                self._entries.move_to_end(seq)
+        return entry
+
+    def put(self, seq: int, entry: Known) -> None:
+        """Remember it. Only for committed rows: an aborted commit's seqs are given out again."""
+        if len(entry.payload) > PAYLOAD_BYTES_MAX:
+            return
+        with self._lock:
+            if seq not in self._entries:
+                self._bytes += len(entry.payload) + ENTRY_BYTES
+            self._entries[seq] = entry
+            while self._bytes > self._bytes_max:
+                _, old = self._entries.popitem(last=False)
+                self._bytes -= len(old.payload) + ENTRY_BYTES
+
+
+class Seqs:
+    """Which ids are stored under which seqs, as seen under one epoch."""
+
+    def __init__(self) -> None:
+        self._current: tuple[int, dict[ObjectId, int]] = (-1, {})
+
+    def under(self, epoch: int) -> dict[ObjectId, int]:
+        """What is known under this epoch; finders add to it."""
+        known_under, seqs = self._current
+        if known_under == epoch:
+            if len(seqs) > SEQS_MAX:
+                self._current = (epoch, {})
+                return self._current[1]
+            return seqs
+        seqs = {}
+        if epoch > known_under:  # else: an older snapshot, whose findings are of no later use
+            self._current = (epoch, seqs)
+        return seqs

@@ -1,0 +1,123 @@
+"""A store's directory: how it is made, and how it is recognised.
+
+A store is a directory with LMDB's `data.mdb` and `lock.mdb` in it. It is made in a
+directory inside it, `.new-*`, synced there, and comes into being by one hard link
+(`data.mdb`): whatever happens before that leaves nothing that opens, and of two makers one
+wins.
+
+Invariants: nothing is created unless asked for; a file that is not ours is not touched.
+
+Imports: lmdb, errors, faults, tables.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import lmdb
+
+from casckpt.errors import NotAStoreError
+from casckpt.storage.lmdb import faults, tables
+
+__all__ = ["DATA", "LOCK", "create", "expect_store", "identity"]
+
+DATA: Final = "data.mdb"
+LOCK: Final = "lock.mdb"
+_NEW: Final = ".new-"
+_MAGIC: Final = b"\xde\xc0\xef\xbe"
+"""LMDB's magic, little-endian; it stands at byte 16 (engine 0.9) or 24 (engine 1.0)."""
+_NEW_MAP_BYTES: Final = 1 << 20
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """Device and inode of the data file: one file has one open environment a process."""
+    stat = (path / DATA).stat()
+    return stat.st_dev, stat.st_ino
+
+
+def expect_store(path: Path) -> None:
+    """Refuse what cannot be a store, without touching it.
+
+    Raises:
+        NotAStoreError: nothing there, or something else.
+        StorageError: not readable.
+    """
+    data = path / DATA
+    try:
+        with data.open("rb") as file:
+            head = file.read(32)
+    except (FileNotFoundError, NotADirectoryError):
+        what = "is not a casckpt store" if path.exists() else "does not exist"
+        raise NotAStoreError(f"{path} {what}; create one there first", path=str(path)) from None
+    except OSError as error:
+        raise faults.of_os(error, str(path)) from error
+    if _MAGIC not in {head[16:20], head[24:28]}:
+        raise NotAStoreError(f"{path} is not a casckpt store: not an LMDB file", path=str(path))
+
+
+def create(path: Path, header: bytes, *, lib_version: int = 0) -> None:
+    """Make an empty store, unless there is one.
+
+    Args:
+        path: a directory that is empty or does not exist; its parent must exist.
+        header: the blob that `Engine.header` will return.
+        lib_version: LMDB's engine: 0 for 0.9 (its default), 1 for 1.0.
+
+    Raises:
+        NotAStoreError: a file, or a directory with something else in it.
+        StorageError: no parent, no permission, disk full.
+    """
+    try:
+        if not path.is_dir():
+            if path.exists():
+                raise NotAStoreError(f"{path} is a file, not a casckpt store", path=str(path))
+            path.mkdir(exist_ok=True)
+        if (path / DATA).exists():
+            return
+        if any(not entry.name.startswith((_NEW, LOCK)) for entry in path.iterdir()):
+            msg = f"{path} is not a casckpt store, and not empty: choose another directory"
+            raise NotAStoreError(msg, path=str(path))
+        workshop = Path(tempfile.mkdtemp(prefix=_NEW, dir=path))
+        try:
+            _fill(workshop, header, lib_version)
+            with suppress(FileExistsError):
+                os.link(workshop / DATA, path / DATA)
+        finally:
+            shutil.rmtree(workshop, ignore_errors=True)
+        _sync_directory(path)
+        _sync_directory(path.parent)
+    except lmdb.Error as error:
+        raise faults.of_lmdb(error, str(path)) from error
+    except OSError as error:
+        raise faults.of_os(error, str(path)) from error
+
+
+def _fill(workshop: Path, header: bytes, lib_version: int) -> None:
+    env = lmdb.open(
+        str(workshop),
+        map_size=_NEW_MAP_BYTES,
+        max_dbs=tables.COUNT_MAX,
+        mode=0o666,
+        create=True,
+        lib_version=lib_version,
+    )
+    try:
+        tables.create(env, header)
+    finally:
+        env.close()
+
+
+def _sync_directory(path: Path) -> None:
+    """Make a new entry of a directory survive power loss; where that exists."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,112 @@
+"""Signs in `meta` that somebody is in the middle of something: long commits, gc.
+
+A commit of more than one transaction leaves a lease with its first seq, and gc holds for
+live whatever lies from there on. Who crashes leaves the sign behind; it is recognised by
+the process's number, its start time, the boot and the process namespace, and ignored then.
+No clock decides anything, and nothing depends on the judgement for safety: a commit checks
+everything again in its last transaction, and a gc notices that another one has removed
+something (`State.epoch`).
+
+Invariants: a lease is written in the same transaction as the first row it protects, and
+removed in the one that moves the refs.
+
+Imports: tables.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from casckpt.storage.lmdb.tables import Tables, number_key
+
+__all__ = ["GC", "claim", "drop", "holder", "is_alive", "lease_key", "lowest", "owner"]
+
+GC: Final = b"gc"
+_LEASE: Final = b"lease"
+
+
+def _read(path: str) -> str:
+    with suppress(OSError):
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
+    return ""
+
+
+def _started(pid: int) -> str:
+    """When a process began, in clock ticks since boot; empty where there is no /proc."""
+    # The name, in parentheses, may hold blanks; the 20th field after it is the start time.
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return fields[19] if len(fields) > 19 else ""
+
+
+@cache
+def _place() -> str:
+    """What a process number is relative to: the boot, and the namespace of numbers."""
+    namespace = ""
+    with suppress(OSError):
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    return f"{_read('/proc/sys/kernel/random/boot_id')} {namespace}".strip()
+
+
+def owner() -> bytes:
+    """This process, as a sign names it."""
+    pid = os.getpid()
+    return f"{pid}|{_started(pid)}|{_place()}".encode()
+
+
+def is_alive(sign: bytes) -> bool:
+    """Whether the process that left the sign is still there."""
+    number, _, rest = sign.decode("utf-8", "replace").partition("|")
+    started, _, place = rest.partition("|")
+    if not number.isdecimal() or place != _place():
+        return False
+    pid = int(number)
+    if started:
+        return _started(pid) == started
+    if os.name == "nt":
+        return pid == os.getpid()  # there, signal 0 is not a question
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def lease_key(seq: int) -> bytes:
+    """Where the lease of a commit lies whose first row is `seq`."""
+    return _LEASE + number_key(seq)
+
+
+def claim(txn: Any, tables: Tables, key: bytes) -> None:
+    """Leave this process's sign."""
+    txn.put(key, owner(), db=tables.meta)
+
+
+def drop(txn: Any, tables: Tables, key: bytes) -> None:
+    """Take a sign away."""
+    txn.delete(key, db=tables.meta)
+
+
+def holder(txn: Any, tables: Tables, key: bytes) -> bytes | None:
+    """The sign of a process that is alive, or None."""
+    sign: bytes | None = txn.get(key, db=tables.meta)
+    return sign if sign is not None and is_alive(sign) else None
+
+
+def lowest(txn: Any, tables: Tables) -> int | None:
+    """The lowest seq under a lease of a living process; leases of dead ones are removed."""
+    found = None
+    with txn.cursor(tables.meta) as cursor:
+        there = cursor.set_range(_LEASE)
+        while there and cursor.key().startswith(_LEASE):
+            if is_alive(cursor.value()):
+                found = found or int.from_bytes(cursor.key()[len(_LEASE) :], "big")
+                there = cursor.next()
+            else:
+                there = cursor.delete() and bool(cursor.key())
+    return found

@@ -1,0 +1,87 @@
+"""Reading rows: following a chain of deltas, resolving children.
+
+Invariants: nothing here consults the index; a row that is there has its bases, or the file
+is damaged. A chain is never followed further than DEPTH_MAX.
+
+Imports: errors, frame, its neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from casckpt.errors import CorruptError
+from casckpt.storage.frame import DELTA, Base, decode
+from casckpt.storage.lmdb import row as rows
+from casckpt.storage.lmdb.caches import Known, Payloads
+
+__all__ = ["children", "load"]
+
+
+def load(txn: Any, table: Any, cache: Payloads, seq: int) -> Known | None:
+    """The content of a row; None if there is no such row.
+
+    Raises:
+        CorruptError: the row or one of its bases cannot be decoded.
+    """
+    base = cache.get(seq)
+    if base is not None:
+        return base
+    chain = []
+    at = seq
+    while base is None:
+        data = txn.get(at.to_bytes(8, "big"), db=table)
+        if data is None:
+            if at == seq:
+                return None
+            raise CorruptError(f"row {seq} is a delta, but its base, row {at}, is missing")
+        head = rows.parse(at, data)
+        chain.append((at, head, data))
+        if head.codec != DELTA:
+            break
+        if len(chain) > rows.DEPTH_MAX:
+            raise CorruptError(f"row {seq} hangs on a chain of too many deltas")
+        at = head.base
+        base = cache.get(at)
+    for at, head, data in reversed(chain):
+        against = None if base is None else Base(base.payload, base.id)
+        try:
+            payload = decode(head.codec, head.size, data[head.frame_at :], against)
+        except CorruptError as error:
+            raise CorruptError(f"row {at}: {error.message}") from None
+        base = Known(head.kind, payload, head.depth)
+        cache.put(at, base)
+    return base
+
+
+def children(txn: Any, table: Any, cache: Payloads, seq: int) -> tuple[int, ...]:
+    """Seqs of all children of a row, in order; remembered with its payload.
+
+    Raises:
+        CorruptError: a row is missing or malformed.
+    """
+    chain = []
+    found: tuple[int, ...] = ()
+    at = seq
+    while True:
+        known = cache.get(at)
+        if known is not None and known.children is not None:
+            found = known.children
+            break
+        data = txn.get(at.to_bytes(8, "big"), db=table)
+        if data is None:
+            raise CorruptError(f"row {at} is missing, though row {seq} needs it")
+        head = rows.parse(at, data)
+        chain.append((known, head))
+        if not head.shared:
+            break
+        if len(chain) > rows.DEPTH_MAX:
+            raise CorruptError(f"row {seq} hangs on a chain of too many deltas")
+        at = head.base
+    for known, head in reversed(chain):
+        if head.shared > len(found):
+            raise CorruptError(f"row {seq} shares more children than its base has")
+        found = found[: head.shared] + head.own
+        if known is not None:
+            known.children = found
+    return found

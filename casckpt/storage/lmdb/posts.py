@@ -1,0 +1,147 @@
+"""Postings: ordered lists of objects, to find them by.
+
+One key a list, sorted duplicates of a fixed size: rank 8 B, seq 6 B. A posting knows its
+object by seq only; the id comes from the row's bytes, and the index must map that id back
+to the same seq. Otherwise gc has been there: postings keep nothing alive and are purged
+after the rows.
+
+Invariants: a seq is never used twice, so a posting never comes to mean another object.
+
+Imports: ids, the engine interface, its neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from casckpt.errors import CorruptError
+from casckpt.ids import ObjectId
+from casckpt.storage.engine import Posting
+from casckpt.storage.limits import RANK_MAX
+from casckpt.storage.lmdb import index, objects
+from casckpt.storage.lmdb.caches import Payloads
+from casckpt.storage.lmdb.tables import SEQ_MAX, Tables
+
+__all__ = ["ENTRY_BYTES", "add", "bounds", "count", "entry", "names", "page", "remove"]
+
+ENTRY_BYTES: Final = 14
+
+
+def entry(rank: int, seq: int) -> bytes:
+    """A place in a list."""
+    return rank.to_bytes(8, "big") + seq.to_bytes(6, "big")
+
+
+def add(txn: Any, table: Any, name: bytes, value: bytes) -> None:
+    """Enter a posting."""
+    # Appending keeps pages full where a list grows at its end, as lists by time do;
+    # LMDB refuses if it is not the end.
+    if not txn.put(name, value, db=table, append=True):
+        txn.put(name, value, db=table)
+
+
+def remove(txn: Any, table: Any, name: bytes, value: bytes) -> None:
+    """Take a posting out, if it is there."""
+    txn.delete(name, value, db=table)
+
+
+def count(txn: Any, table: Any, name: bytes) -> int:
+    """How long the list is."""
+    with txn.cursor(table) as cursor:
+        return int(cursor.count()) if cursor.set_key(name) else 0
+
+
+def names(
+    txn: Any, table: Any, prefix: bytes, after: bytes | None, limit: int | None
+) -> list[bytes]:
+    """Names of lists; see `Engine.posting_lists`."""
+    found: list[bytes] = []
+    start = prefix if after is None else max(prefix, after + b"\0")
+    with txn.cursor(table) as cursor:
+        there = cursor.set_range(start) if start else cursor.first()
+        while there:
+            key = cursor.key()
+            if not key.startswith(prefix) or (limit is not None and len(found) >= limit):
+                break
+            found.append(key)
+            there = cursor.next_nodup()
+    return found
+
+
+def bounds(
+    since: int | None, until: int | None, after: tuple[int, int] | None, *, newest_first: bool
+) -> tuple[bytes, bytes] | None:
+    """First and last entry of a range of a list, both included; None: empty.
+
+    Args:
+        since: lowest rank.
+        until: first rank not wanted.
+        after: rank and seq of the entry behind which to begin; seq 0 if that is not known
+            (then its whole rank is wanted).
+        newest_first: the direction, for `after`.
+    """
+    low, high = (since or 0, 0), (RANK_MAX, SEQ_MAX)
+    if until is not None:
+        high = (until - 1, SEQ_MAX)
+    if after is not None:
+        rank, seq = after
+        if newest_first:
+            high = min(high, (rank, seq - 1) if seq else (rank, SEQ_MAX))
+        else:
+            low = max(low, (rank, seq + 1) if seq else (rank, 0))
+    if low > high or low[0] > RANK_MAX or high[0] < 0:
+        return None
+    return entry(max(low[0], 0), low[1]), entry(min(high[0], RANK_MAX), high[1])
+
+
+def page(
+    txn: Any,
+    tables: Tables,
+    cache: Payloads,
+    name: bytes,
+    limits: tuple[bytes, bytes],
+    *,
+    newest_first: bool,
+    limit: int,
+) -> tuple[list[Posting], bytes | None]:
+    """Up to `limit` entries of a list between two places, those of gone objects left out.
+
+    Returns them, and the place of the last entry looked at (None: there are no more).
+    """
+    low, high = limits
+    found: list[Posting] = []
+    with txn.cursor(tables.posts) as cursor, txn.cursor(tables.index) as finder:
+        there = cursor.set_key(name) and _seek(cursor, name, low, high, newest_first=newest_first)
+        step = cursor.prev_dup if newest_first else cursor.next_dup
+        for _ in range(limit):
+            if not there:
+                return found, None
+            value = cursor.value()
+            if not low <= value <= high:
+                return found, None
+            oid = _object(txn, tables, cache, finder, value)
+            if oid is not None:
+                found.append(Posting(name, int.from_bytes(value[:8], "big"), oid))
+            there = step()
+    return found, value
+
+
+def _seek(cursor: Any, name: bytes, low: bytes, high: bytes, *, newest_first: bool) -> bool:
+    if not newest_first:
+        return bool(cursor.set_range_dup(name, low))
+    if cursor.set_range_dup(name, high):
+        return cursor.value() == high or bool(cursor.prev_dup())
+    return bool(cursor.set_key(name) and cursor.last_dup())
+
+
+def _object(
+    txn: Any, tables: Tables, cache: Payloads, finder: Any, value: bytes
+) -> ObjectId | None:
+    """The object of a posting; None if gc has removed it or is about to."""
+    if len(value) != ENTRY_BYTES:
+        raise CorruptError("a posting is malformed")
+    seq = int.from_bytes(value[8:], "big")
+    known = objects.load(txn, tables.rows, cache, seq)
+    if known is None or index.find(finder, known.id) != seq:
+        return None
+    return known.id

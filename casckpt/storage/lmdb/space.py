@@ -1,0 +1,316 @@
+"""One open file: shared by everything in the process that opens the same store.
+
+LMDB allows one open environment a file and process, and none across an OS fork. So a
+`Space` is kept for each open data file (by device and inode) and counted; forked children
+find theirs dead.
+
+Transactions: `reading()` and `write()`. Both keep the gate, translate LMDB's errors, adopt
+a map that another process has enlarged; `write` enlarges it when it is full.
+
+Durability: with "full", LMDB syncs the pages of a commit, then its root (two waits). With
+"relaxed" it syncs the pages and leaves the root to the next commit's sync: after a power
+loss the last commit may be undone, but the file is always one that some commit left. Not
+syncing at all is not offered for data that matters: the disk may reorder, and the file can
+be lost as a whole. "none" does that, for tests and throw-away stores; a killed process
+loses nothing in any mode.
+
+Invariants: no transaction is nested in another one of the same OS thread; none outlives the
+call that began it.
+
+Imports: lmdb, errors, its neighbours.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+import lmdb
+
+from casckpt.errors import ClosedError, InvalidInputError, StorageError
+from casckpt.storage.lmdb import faults, files, tables
+from casckpt.storage.lmdb.caches import Payloads, Seqs
+from casckpt.storage.lmdb.gate import Gate
+
+__all__ = ["DURABILITIES", "Reading", "Space", "acquire"]
+
+READERS_MAX: Final = 512
+MAP_BYTES: Final = 1 << 40
+"""Address space, not disk: so that growing, which stops everybody for a moment, is rare."""
+MAP_BYTES_MIN: Final = 1 << 26
+"""Tried downwards to this, where the address space is limited."""
+DURABILITIES: Final = ("none", "relaxed", "full")
+
+T = TypeVar("T")
+
+
+class Space:
+    """An open environment with its tables, its caches and its gate. Use `acquire`."""
+
+    def __init__(self, path: Path, *, read_only: bool, durability: str, map_bytes: int) -> None:
+        self.path = str(path)
+        self.read_only = read_only
+        self.durability = durability
+        self.gate = Gate()
+        self.writer = threading.Lock()
+        self.payloads = Payloads()
+        self.seqs = Seqs()
+        self.users = 0
+        self.dead = ""
+        self._map_bytes = map_bytes
+        self._open()
+
+    def _open(self) -> None:
+        lock_was_there = (Path(self.path) / files.LOCK).exists()
+        self.env = self._environment(self._map_bytes)
+        try:
+            self.tables = tables.open_tables(self.env, self.path)
+            if not self.read_only:
+                self.env.reader_check()
+        except BaseException:
+            self.env.close()
+            if not lock_was_there:
+                (Path(self.path) / files.LOCK).unlink(missing_ok=True)
+            raise
+
+    def _environment(self, map_bytes: int) -> lmdb.Environment:
+        options: dict[str, Any] = {
+            "max_dbs": tables.COUNT_MAX,
+            "max_readers": READERS_MAX,
+            "max_spare_txns": 1,
+            "mode": 0o666,
+            "create": False,
+            "readonly": self.read_only,
+            "metasync": self.durability == "full",
+            "sync": self.durability != "none",
+        }
+        while True:
+            try:
+                return lmdb.open(self.path, map_size=map_bytes, **options)
+            except lmdb.MemoryError:
+                if map_bytes <= MAP_BYTES_MIN:
+                    raise
+                map_bytes //= 4
+            except lmdb.Error as error:
+                # A directory or disk without write permission: no lock file, no lock.
+                if not self.read_only or not options.get("lock", True):
+                    raise
+                if not isinstance(faults.of_lmdb(error, self.path), StorageError):
+                    raise
+                options["lock"] = False
+
+    def check_alive(self) -> None:
+        """Raise ClosedError in a forked child."""
+        if self.dead:
+            raise ClosedError(self.dead, path=self.path)
+
+    def check_writable(self, *, read_only: bool) -> None:
+        """Raise StorageError if the file, or the handle that asks, is open read-only."""
+        self.check_alive()
+        if read_only or self.read_only:
+            msg = f"{self.path} is open read-only: open it for writing first"
+            raise StorageError(msg, path=self.path)
+
+    def sync(self) -> None:
+        """Make everything committed survive power loss."""
+        self.check_alive()
+        if self.read_only:
+            return
+        self.gate.enter()
+        try:
+            self.env.sync(True)
+        except lmdb.Error as error:
+            raise faults.of_lmdb(error, self.path) from error
+        finally:
+            self.gate.leave()
+
+    def reading(self) -> Reading:
+        """`with space.reading() as txn:`: one short read transaction."""
+        return Reading(self)
+
+    def write(self, work: Callable[[Any], T]) -> T:
+        """Run `work` in a write transaction and commit it; `work` may be run again.
+
+        Raises:
+            StorageError: read-only, disk full, or whatever LMDB failed at.
+        """
+        self.check_alive()
+        attempts = 0
+        with self.writer:
+            while True:
+                try:
+                    return self._write_once(work)
+                except lmdb.MapFullError:
+                    self._enlarge()
+                except lmdb.MapResizedError:
+                    self._adopt()
+                except lmdb.PanicError as error:
+                    # LMDB could not write its root page. The file is sound; the environment
+                    # must be opened anew. Once: a disk that is still full fails again.
+                    attempts += 1
+                    if attempts > 1:
+                        raise faults.of_lmdb(error, self.path) from error
+                    self.reopen()
+                except lmdb.Error as error:
+                    raise faults.of_lmdb(error, self.path) from error
+
+    def _write_once(self, work: Callable[[Any], T]) -> T:
+        self.gate.enter()
+        try:
+            txn = self.env.begin(write=True)
+            try:
+                result = work(txn)
+                txn.commit()
+            except BaseException:
+                txn.abort()
+                raise
+            return result
+        finally:
+            self.gate.leave()
+
+    def _enlarge(self) -> None:
+        with self.gate.alone():
+            try:
+                self.env.set_mapsize(2 * self.env.info()["map_size"])
+            except lmdb.Error as error:
+                raise faults.of_lmdb(error, self.path) from error
+
+    def _adopt(self) -> None:
+        """Another process has enlarged the map: take its size."""
+        with self.gate.alone():
+            self.env.set_mapsize(0)
+
+    def reopen(self, *, read_only: bool | None = None, durability: str | None = None) -> None:
+        """Close and open the environment in place, with other settings if asked."""
+        with self.gate.alone():
+            self.env.close()
+            before = self.read_only, self.durability
+            self.read_only = self.read_only if read_only is None else read_only
+            self.durability = durability or self.durability
+            try:
+                self._open()
+            except lmdb.Error as error:
+                self.read_only, self.durability = before
+                self._open()
+                raise faults.of_lmdb(error, self.path) from error
+
+    def release(self) -> None:
+        """One user less; the last one closes it."""
+        with _registry.lock:
+            self.users -= 1
+            if self.users or self.dead:
+                return
+            _registry.spaces = {k: s for k, s in _registry.spaces.items() if s is not self}
+            with self.writer, self.gate.alone():
+                self.env.close()
+                self.dead = f"{self.path} is closed: open it again"
+
+
+class Reading:
+    """A short read transaction; not to be nested, not to be left open at a yield."""
+
+    __slots__ = ("_space", "_txn")
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+
+    def __enter__(self) -> Any:
+        space = self._space
+        while True:
+            space.check_alive()
+            space.gate.enter()
+            try:
+                self._txn = space.env.begin()
+            except lmdb.MapResizedError:
+                space.gate.leave()
+                space._adopt()  # noqa: SLF001 (a space and its transactions are one thing)
+            except lmdb.ReadersFullError as error:
+                freed = space.env.reader_check()
+                space.gate.leave()
+                if not freed:
+                    raise faults.of_lmdb(error, space.path) from error
+            except lmdb.Error as error:
+                space.gate.leave()
+                raise faults.of_lmdb(error, space.path) from error
+            else:
+                return self._txn
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._txn.abort()
+        self._space.gate.leave()
+        if isinstance(error, lmdb.Error):
+            raise faults.of_lmdb(error, self._space.path) from error
+
+
+class _Registry:
+    """The open spaces of this process, and those a parent had open when it forked."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.spaces: dict[tuple[int, int], Space] = {}
+        self.inherited: dict[tuple[int, int], Space] = {}
+
+    def after_fork(self) -> None:
+        self.lock = threading.Lock()
+        for key, space in self.spaces.items():
+            space.dead = (
+                f"{space.path} was opened before this process was forked: "
+                "close it before the fork, or open it again after"
+            )
+            self.inherited[key] = space
+        self.spaces = {}
+
+
+_registry = _Registry()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_registry.after_fork)
+
+
+def acquire(path: Path, *, read_only: bool, durability: str, map_bytes: int = MAP_BYTES) -> Space:
+    """The space of the store at `path`, opened now or shared; release it when done.
+
+    Raises:
+        NotAStoreError, FormatVersionError: not a store that this version can open.
+        StorageError: no permission, too many readers, forked in the middle of a write.
+    """
+    if durability not in DURABILITIES:
+        raise InvalidInputError(f"durability is one of {', '.join(DURABILITIES)}")
+    files.expect_store(path)
+    with _registry.lock:
+        try:
+            key = files.identity(path)
+            _bury(key)
+            space = _registry.spaces.get(key)
+            if space is None:
+                space = Space(path, read_only=read_only, durability=durability, map_bytes=map_bytes)
+                _registry.spaces[key] = space
+            elif space.read_only and not read_only:
+                with space.writer:
+                    space.reopen(read_only=False, durability=durability)
+        except lmdb.Error as error:
+            raise faults.of_lmdb(error, str(path)) from error
+        except OSError as error:
+            raise faults.of_os(error, str(path)) from error
+        space.users += 1
+        return space
+
+
+def _bury(key: tuple[int, int]) -> None:
+    """Close what a forked parent had open, so that the file can be opened in this process."""
+    space = _registry.inherited.get(key)
+    if space is None:
+        return
+    if space.gate.inside or space.writer.locked():
+        msg = f"{space.path} was in use by another OS thread during the fork: spawn instead"
+        raise StorageError(msg, path=space.path)
+    space.env.close()
+    del _registry.inherited[key]

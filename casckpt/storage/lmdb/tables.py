@@ -1,0 +1,178 @@
+"""The tables of a store's file, and the few facts in `meta`.
+
+====== ==================== ============================================================
+table  key                  value
+====== ==================== ============================================================
+rows   seq, 8 B             one object (`row`)
+index  b"i" (only one key)  16 B prefix of the id, 6 B seq; sorted duplicates
+posts  name of the list     8 B rank, 6 B seq; sorted duplicates
+refs   name                 one ref (`refs`)
+log    number, 8 B          one logged move (`refs`)
+meta   a word               b"layout", b"header", b"state", leases, feed (below)
+====== ==================== ============================================================
+
+All numbers are big-endian, so that byte order is order. `meta`: b"state" is four numbers
+(`State`); b"lease" + 8 B start seq, a long commit under way (`leases`); b"gc", the gc under
+way; b"fed" + 8 B number, an old object that a ref gained without a log entry (`feed`).
+
+Invariants: a seq, a log number and a ref's version are never used twice (the floors of
+`State` are raised when the newest go); `State.epoch` grows whenever an entry of the index
+is removed, so what was found under an epoch is still there under the same epoch. An
+ordinary commit does not write `meta`.
+
+Imports: lmdb, errors.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final, NamedTuple
+
+import lmdb
+
+from casckpt.errors import CorruptError, FormatVersionError, NotAStoreError
+
+__all__ = [
+    "COUNT_MAX",
+    "SEQ_MAX",
+    "State",
+    "Tables",
+    "create",
+    "header",
+    "last_log",
+    "last_seq",
+    "number_key",
+    "open_tables",
+    "put_state",
+    "state",
+]
+
+LAYOUT: Final = b"casckpt-lmdb 1"
+"""Names everything in this package that is at rest; another one is refused by name."""
+COUNT_MAX: Final = 8
+SEQ_MAX: Final = (1 << 48) - 1
+"""Seqs have 6 bytes in index and postings."""
+_STATE: Final = struct.Struct(">QQQQ")
+
+Txn = Any
+"""lmdb.Transaction; its stubs do not say that named tables are optional arguments."""
+
+
+class Tables(NamedTuple):
+    """Handles of the named tables."""
+
+    rows: Any
+    index: Any
+    posts: Any
+    refs: Any
+    log: Any
+    meta: Any
+
+
+class State(NamedTuple):
+    """What gc has to remember."""
+
+    epoch: int
+    """Grows with every batch that removes entries of the index."""
+    seq_floor: int
+    """No seq up to this one is given out again."""
+    log_floor: int
+    """No log number up to this one is given out again."""
+    version_floor: int
+    """No forgotten ref had a higher version."""
+
+
+_DUPLICATES = {"index", "posts"}
+
+
+def create(env: lmdb.Environment, header_blob: bytes) -> None:
+    """Make the tables and the facts of an empty store, in one transaction."""
+    with env.begin(write=True) as txn:
+        tables = _open(env, txn, create_them=True)
+        txn.put(b"layout", LAYOUT, db=tables.meta)
+        txn.put(b"header", header_blob, db=tables.meta)
+        put_state(txn, tables, State(0, 0, 0, 0))
+
+
+def _open(env: lmdb.Environment, txn: Txn, *, create_them: bool) -> Tables:
+    return Tables(
+        *(
+            env.open_db(
+                name.encode(),
+                txn=txn,
+                create=create_them,
+                dupsort=name in _DUPLICATES,
+                dupfixed=name in _DUPLICATES,
+            )
+            for name in Tables._fields
+        )
+    )
+
+
+def open_tables(env: lmdb.Environment, path: str) -> Tables:
+    """The tables of an existing store.
+
+    Raises:
+        NotAStoreError: an LMDB file of other software.
+        FormatVersionError: a layout that this version does not know.
+    """
+    stranger = NotAStoreError(f"{path} is an LMDB file, but not a casckpt store", path=path)
+    try:
+        meta = env.open_db(b"meta", create=False)
+    except (lmdb.NotFoundError, lmdb.IncompatibleError, lmdb.ReadonlyError):
+        raise stranger from None
+    with env.begin() as txn:
+        layout = txn.get(b"layout", db=meta)
+    if layout is None or not layout.startswith(b"casckpt-lmdb "):
+        raise stranger
+    if layout != LAYOUT:
+        name = layout.decode("utf-8", "replace")
+        msg = f"{path}: its layout is {name!r}, which this version does not know; upgrade"
+        raise FormatVersionError(msg, path=path, layout=name)
+    try:
+        return _open(env, None, create_them=False)
+    except (lmdb.NotFoundError, lmdb.IncompatibleError) as error:
+        raise CorruptError(f"{path}: a table is missing ({error})", path=path) from error
+
+
+def header(txn: Txn, tables: Tables) -> bytes:
+    """The header blob."""
+    blob: bytes | None = txn.get(b"header", db=tables.meta)
+    if blob is None:
+        raise CorruptError("the store's header is missing")
+    return blob
+
+
+def state(txn: Txn, tables: Tables) -> State:
+    """What gc has to remember."""
+    blob = txn.get(b"state", db=tables.meta)
+    if blob is None or len(blob) != _STATE.size:
+        raise CorruptError("the store's state record is missing or malformed")
+    return State._make(_STATE.unpack(blob))
+
+
+def put_state(txn: Txn, tables: Tables, new: State) -> None:
+    """Replace it."""
+    txn.put(b"state", _STATE.pack(*new), db=tables.meta)
+
+
+def number_key(number: int) -> bytes:
+    """A seq or a log number as a key."""
+    return number.to_bytes(8, "big")
+
+
+def last_seq(txn: Txn, tables: Tables, floor: int) -> int:
+    """The highest seq that was ever given out (`floor` = `State.seq_floor`)."""
+    return _last(txn, tables.rows, floor)
+
+
+def last_log(txn: Txn, tables: Tables, floor: int) -> int:
+    """The highest log number that was ever given out (`floor` = `State.log_floor`)."""
+    return _last(txn, tables.log, floor)
+
+
+def _last(txn: Txn, table: Any, floor: int) -> int:
+    with txn.cursor(table) as cursor:
+        if cursor.last():
+            return max(int.from_bytes(cursor.key(), "big"), floor)
+    return floor
