@@ -23,7 +23,7 @@ from casckpt.format.records import CheckpointRecord
 from casckpt.history import meta as metas
 from casckpt.history import names, notes
 from casckpt.history.ancestry import Ancestry, Point
-from casckpt.history.states import Settled, put_value
+from casckpt.history.states import Guides, Settled, put_meta, put_state
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import (
     ABSENT,
@@ -76,6 +76,7 @@ class Ledger:
         self._vault = Vault(engine)
         self._ancestry = Ancestry(self._vault)
         self._closed = False
+        self.guides = Guides()
         self.codec = codec
         self.clock = clock
 
@@ -117,6 +118,7 @@ class Ledger:
         """Empty the caches (after gc, so that what was collected is seen to be gone)."""
         self._ancestry.forget()
         self._vault.forget()
+        self.guides.clear()
 
     def ref(self, thread: str) -> Ref | None:
         """The ref of a thread, deleted ones included."""
@@ -158,17 +160,21 @@ class Ledger:
             names.check_tags(tags),
             metas.check_meta(meta),
         )
-        rebuilds = 0
+        last = self.guides.get(thread)
         while True:
             draft = self.vault.draft()
-            root, about = put_value(draft, self.codec, state), put_value(draft, self.codec, facts)
+            root = put_state(draft, self.codec, state, last)
+            content = _Content(root, put_meta(draft, self.codec, facts), label, tags)
             try:
-                return self._append(thread, draft, _Content(root, about, label, tags), expect)
+                point = self._append(thread, draft, content, expect)
             except MissingObjects as error:
-                # gc took something between the look and the commit; put it there again.
-                rebuilds += 1
-                if rebuilds > RETRIES_MAX:
+                if last is None:
                     raise _gone(error) from None
+                # gc took something that was to be used again: build all of it anew.
+                last = None
+            else:
+                self.guides.keep(thread, root.guided(point.id))
+                return point
 
     def _append(
         self,

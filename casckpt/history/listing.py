@@ -14,7 +14,7 @@ from casckpt.history.ancestry import Point
 from casckpt.history.ledger import Ledger
 from casckpt.history.notes import ThreadOrigin
 
-__all__ = ["Listed", "near_threads", "threads"]
+__all__ = ["Listed", "count_threads", "near_threads", "threads"]
 
 _PAGE: Final = 256
 _NEAR_MAX: Final = 2_000
@@ -59,6 +59,14 @@ def threads(
             yield Listed(name, head, ThreadOrigin.decode(ref.info), updated_ns)
         after = page[-1].name.removeprefix(notes.THREADS)
         left = None if left is None else left - len(page)
+
+
+def count_threads(ledger: Ledger) -> int:
+    """How many threads there are."""
+    count, after = 0, None
+    while page := ledger.engine.refs(notes.THREADS, after=after, limit=_PAGE):
+        count, after = count + len(page), page[-1].name
+    return count
 
 
 def near_threads(ledger: Ledger, name: str) -> list[str]:

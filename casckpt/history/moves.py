@@ -77,6 +77,9 @@ def fork(ledger: Ledger, origin: str, name: str, at: Point) -> Point:
         return _logged(ledger, ref, name, Note("fork", (origin,)), target=at.id, info=info)
 
     _move(ledger, name, choose)
+    last = ledger.guides.get(origin)
+    if last is not None:
+        ledger.guides.keep(name, last)
     return at
 
 

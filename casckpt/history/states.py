@@ -3,24 +3,65 @@
 A checkpoint's root is the encoded state itself up to ROOT_INLINE_BYTES_MAX, else a link to
 it; its meta is encoded like any value inside another.
 
+Invariants: what is remembered of a thread's last state (`Guides`) only speeds saving up.
+
 Imports: errors, ids, path, format (constants, records), vault, tree.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections import OrderedDict
+from threading import Lock
+from typing import Any, Final, NamedTuple
 
 from casckpt.errors import CorruptError
 from casckpt.format import constants as c
 from casckpt.format.records import CheckpointRecord
 from casckpt.ids import ObjectId, object_id
 from casckpt.tree import native
-from casckpt.tree.build import SlowBuilder
+from casckpt.tree.fast import FastBuilder
+from casckpt.tree.guide import Guide
 from casckpt.tree.read import Loader
 from casckpt.tree.source import Codec
 from casckpt.vault import Draft, Vault
 
-__all__ = ["Settled", "load_meta", "put_value", "root_id"]
+__all__ = ["Guided", "Guides", "Settled", "load_meta", "put_meta", "put_state", "root_id"]
+
+GUIDES_MAX: Final = 32
+"""Threads whose last state is remembered: about 1 MB each for a state of 10 MB."""
+
+
+class Guided(NamedTuple):
+    """What is remembered of a state that was saved."""
+
+    guide: Guide | None
+    base: ObjectId
+    """The object that holds the open parts of its tree."""
+
+
+class Guides:
+    """The last states of the threads saved to most recently."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Guided] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, thread: str) -> Guided | None:
+        """That of a thread, if it is remembered."""
+        return self._kept.get(thread)
+
+    def keep(self, thread: str, guided: Guided) -> None:
+        """Remember one; forget the one saved to longest ago."""
+        with self._lock:
+            self._kept[thread] = guided
+            self._kept.move_to_end(thread)
+            if len(self._kept) > GUIDES_MAX:
+                self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._kept.clear()
 
 
 class Settled(NamedTuple):
@@ -28,17 +69,41 @@ class Settled(NamedTuple):
 
     data: bytes
     links: tuple[ObjectId, ...]
+    guide: Guide | None = None
+    own: ObjectId | None = None
+    """The object it became, if the record only links to it."""
+
+    def guided(self, record: ObjectId) -> Guided:
+        """What to remember of it, once it is saved."""
+        return Guided(self.guide, self.own or record)
 
 
-def put_value(
-    draft: Draft, codec: Codec, value: Any, *, bytes_max: int = c.ROOT_INLINE_BYTES_MAX
-) -> Settled:
-    """Encode a value; one of more than `bytes_max` becomes an object of its own."""
-    form = SlowBuilder(draft, codec).build(value)
-    if len(form.data) <= bytes_max:
-        return Settled(form.data, form.links)
-    oid = draft.put(c.KIND_VALUE, form.data, form.links)
-    return Settled(native.link(oid, len(form.data) + form.linked), (oid,))
+def put_state(draft: Draft, codec: Codec, state: Any, last: Guided | None) -> Settled:
+    """Encode a state.
+
+    Args:
+        draft: where its objects go.
+        codec: types above the native ones.
+        state: the value.
+        last: what is remembered of a state like it.
+
+    Raises:
+        UnsupportedValueError: a value that cannot be stored exactly; names its path.
+        LimitError: too deep.
+    """
+    guide, base = last or (None, None)
+    built = FastBuilder(draft, codec, guide=guide, base=base).build(state)
+    if len(built.data) <= c.ROOT_INLINE_BYTES_MAX:
+        return Settled(built.data, built.links, built.guide)
+    oid = draft.put(c.KIND_VALUE, built.data, built.links, base)
+    link = native.link(oid, len(built.data) + built.linked)
+    return Settled(link, (oid,), built.guide, oid)
+
+
+def put_meta(draft: Draft, codec: Codec, meta: dict[str, Any]) -> Settled:
+    """Encode the facts about a checkpoint."""
+    built = FastBuilder(draft, codec).build(meta)
+    return Settled(built.data, built.links)
 
 
 def load_meta(vault: Vault, codec: Codec, record: CheckpointRecord) -> dict[str, Any]:

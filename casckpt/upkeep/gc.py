@@ -21,8 +21,8 @@ from casckpt.storage.engine import GcReport
 
 __all__ = ["GRACE_DEFAULT", "collect", "roots"]
 
-GRACE_DEFAULT: Final = timedelta(days=30)
-"""As long as git keeps what only its reflog reaches."""
+GRACE_DEFAULT: Final = timedelta(days=14)
+"""Long enough to come back from a holiday to an agent that went wrong."""
 _PAGE: Final = 1_024
 
 

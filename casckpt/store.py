@@ -1,0 +1,310 @@
+"""Store: the public handle of an open store, and how one is opened.
+
+Invariants: this module chooses the engine and gives it a clock; nothing below reads the time
+of day. Handles made by a store hold its ledger, never the store: a dropped store is freed at
+once. Nothing is read from the environment.
+
+Imports: errors, path, format (header), storage, values, history, upkeep, checkpoint, thread.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Final, Literal, Self, TypeVar
+
+from casckpt.checkpoint import Checkpoint, diff, find_point
+from casckpt.errors import InvalidInputError, NotFoundError
+from casckpt.format import header
+from casckpt.history import names
+from casckpt.history.find import Query, find
+from casckpt.history.ledger import Ledger
+from casckpt.history.listing import threads
+from casckpt.history.meta import check_meta
+from casckpt.history.resolve import head_of
+from casckpt.history.times import from_ns, to_ns
+from casckpt.path import Step
+from casckpt.storage.engine import Engine, GcReport
+from casckpt.storage.memory import MemoryEngine
+from casckpt.thread import Thread, ThreadInfo
+from casckpt.upkeep import fsck, gc, stats
+from casckpt.values import Registry
+
+__all__ = ["MEMORY", "Durability", "Store", "open_store"]
+
+MEMORY: Final = "memory:"
+"""The path of a store that lives as long as its handle."""
+
+Durability = Literal["full", "relaxed", "none"]
+"""What a finished save survives: power loss; power loss, but for the last ones; a kill."""
+
+C = TypeVar("C", bound=type)
+
+
+class Store:
+    """An open store. Safe to use from several OS threads; close it, or use `with`."""
+
+    def __init__(self, ledger: Ledger, registry: Registry, path: str) -> None:
+        """Wrap what `casckpt.open` has opened."""
+        self._ledger = ledger
+        self._registry = registry
+        self._path = path
+
+    @property
+    def path(self) -> str:
+        """Where it is, as given; "memory:" is nowhere."""
+        return self._path
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._ledger.closed
+
+    @property
+    def read_only(self) -> bool:
+        """Whether saving is refused."""
+        return self._ledger.engine.read_only
+
+    def thread(self, name: str) -> Thread:
+        """A thread by its name; it exists once something is saved in it.
+
+        Raises:
+            InvalidInputError: not a name for a thread (docs/revisions.md).
+        """
+        self._ledger.check_open()
+        return Thread(self._ledger, name)
+
+    def threads(
+        self, prefix: str = "", *, limit: int | None = None, after: str | None = None
+    ) -> list[ThreadInfo]:
+        """The threads whose names begin with `prefix`, in order of their names.
+
+        Args:
+            prefix: beginning of their names; need not end at a "/".
+            limit: no more than so many.
+            after: only those behind this name: where the page before ended.
+        """
+        if limit is not None and limit < 0:
+            raise InvalidInputError(f"a limit of {limit}")
+        return [
+            ThreadInfo(
+                name=listed.name,
+                head=Checkpoint(self._ledger, listed.head),
+                step=listed.head.step,
+                created=from_ns(listed.origin.created_ns),
+                updated=from_ns(listed.updated_ns),
+                forked_from=listed.origin.forked_from,
+                forked_at=listed.origin.forked_at.hex() if listed.origin.forked_at else None,
+            )
+            for listed in threads(self._ledger, prefix, after=after, limit=limit)
+        ]
+
+    def checkpoint(self, revision: Checkpoint | str) -> Checkpoint:
+        """The checkpoint that a revision names: `THREAD`, `THREAD~2`, digits of an id, ...
+
+        Raises:
+            NotFoundError: there is none; the message has the nearest names.
+            InvalidInputError: it does not parse, or says no thread.
+        """
+        return Checkpoint(self._ledger, find_point(self._ledger, revision))
+
+    def find(
+        self,
+        *,
+        thread: str | None = None,
+        prefix: str | None = None,
+        label: str | None = None,
+        tag: str | None = None,
+        meta: Mapping[str, Any] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Checkpoint]:
+        """The checkpoints that fit all that is given, newest first; read as they are taken.
+
+        Without `thread`: of the whole store, those rewound away included, but not what only
+        deleted threads have.
+
+        Args:
+            thread: in the history of this thread's head.
+            prefix: saved in a thread whose name begins so.
+            label: with this label.
+            tag: with this tag.
+            meta: with these facts, of the same types and values (1 is not 1.0).
+            since: not older than this (an aware datetime).
+            until: older than this.
+            limit: no more than so many.
+
+        Raises:
+            NotFoundError: the thread has no checkpoint.
+        """
+        query = Query(
+            prefix=prefix,
+            label=names.check_label(label),
+            tag=None if tag is None else names.check_tag(tag),
+            meta=None if meta is None else check_meta(meta),
+            since_ns=to_ns(since, "since"),
+            until_ns=to_ns(until, "until"),
+        )
+        at = None if thread is None else head_of(self._ledger, names.check_thread_name(thread))
+        found = find(self._ledger, query, at=at, limit=limit)
+        return (Checkpoint(self._ledger, point) for point in found)
+
+    def diff(
+        self,
+        old: Checkpoint | str | None,
+        new: Checkpoint | str | None,
+        *,
+        path: str | Iterable[Step] | None = None,
+    ) -> Any:
+        """What changed from one state to the other; reads only what differs.
+
+        Args:
+            old: a checkpoint or revision.
+            new: a checkpoint or revision.
+            path: only what lies below.
+
+        Raises:
+            NotFoundError: no such checkpoint (None: a thread without one has no head).
+        """
+        if old is None or new is None:
+            raise NotFoundError("one of the threads has no checkpoint to compare")
+        return diff(self._ledger, old, new, path=path)
+
+    def register(
+        self,
+        cls: C,
+        *,
+        name: str | None = None,
+        encode: Callable[[Any], Any] | None = None,
+        decode: Callable[[Any], Any] | None = None,
+        version: int = 1,
+    ) -> C:
+        """Let values of a class be stored and restored; can be used as a decorator.
+
+        Args:
+            cls: a dataclass, NamedTuple, Enum, pydantic model or attrs class; with `encode`
+                and `decode` any class.
+            name: under which it is stored; None: module and name of the class.
+            encode: from a value to what is stored in its stead.
+            decode: and back.
+            version: of what `encode` gives.
+        """
+        self._registry.register(cls, name=name, encode=encode, decode=decode, version=version)
+        return cls
+
+    def gc(
+        self,
+        *,
+        dry_run: bool = False,
+        grace: timedelta | Literal[0] = gc.GRACE_DEFAULT,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> GcReport:
+        """Remove what no thread, no tag and no young entry of the reflog reaches.
+
+        Others may read and write meanwhile. Never runs by itself.
+
+        Args:
+            dry_run: only count.
+            grace: what the reflog of this age reaches stays, so that it can be undone; 0
+                for none.
+            progress: called with a stage's name, and how much of how much is done.
+        """
+        if isinstance(grace, int) and grace == 0:
+            grace = timedelta(0)
+        if not isinstance(grace, timedelta):
+            raise InvalidInputError(f"grace= takes a timedelta or 0, not {grace!r}")
+        return gc.collect(self._ledger, dry_run=dry_run, grace=grace, progress=progress)
+
+    def fsck(self, *, data: bool = True) -> Iterator[fsck.Finding]:
+        """What is damaged or untidy, as it is found; nothing: all is well.
+
+        Args:
+            data: read every object, not the books alone.
+        """
+        self._ledger.check_open()
+        return fsck.check(self._ledger, data=data)
+
+    def stats(self) -> stats.Stats:
+        """Counts and sizes."""
+        return stats.measure(self._ledger)
+
+    def sync(self) -> None:
+        """Make all that was saved survive power loss, where durability is less than "full"."""
+        self._ledger.engine.sync()
+
+    def close(self) -> None:
+        """Release the file; every handle of this store raises ClosedError from now on."""
+        self._ledger.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = " closed" if self.closed else ""
+        return f"<Store {self._path!r}{state}>"
+
+
+def open_store(
+    path: str | os.PathLike[str],
+    *,
+    create: bool = True,
+    read_only: bool = False,
+    durability: Durability = "full",
+    types: Iterable[type] = (),
+    allow: Iterable[str] = (),
+    clock: Callable[[], int] | None = None,
+) -> Store:
+    """Open a store.
+
+    Args:
+        path: a directory, made if it is not there; "memory:" for one that is nowhere.
+        create: False refuses to make one.
+        read_only: nothing is written, not even for a lock that was not there.
+        durability: what a finished save survives.
+        types: classes whose values are restored as such; see `Store.register`.
+        allow: modules ("myapp" stands for "myapp.models" too) whose classes are restored, if
+            they have been imported.
+        clock: nanoseconds since 1970-01-01 UTC; None: this machine's clock.
+
+    Raises:
+        NotAStoreError: something else is there, or nothing and it may not be made.
+        FormatVersionError: a newer store, or one with other parameters.
+        StorageError: permission, disk, lock.
+    """
+    clock = clock or time.time_ns
+    registry = Registry()
+    for cls in types:
+        registry.register(cls)
+    for module in allow:
+        registry.allow(module)
+    where = os.fspath(path)
+    fresh = header.encode(str(uuid.uuid4()), clock())
+    engine: Engine
+    if where == MEMORY:
+        engine = MemoryEngine(fresh)
+    else:
+        # Imported when it is needed: stores in memory need no LMDB.
+        from casckpt.storage.lmdb import open_lmdb
+
+        engine = open_lmdb(
+            where, create=create, header=fresh, read_only=read_only, durability=durability
+        )
+    try:
+        header.check(engine.header(), where)
+    except BaseException:
+        engine.close()
+        raise
+    return Store(Ledger(engine, registry, clock), registry, where)

@@ -1,0 +1,284 @@
+"""Thread: the public handle of a named line of checkpoints, and what lists say of one.
+
+A handle is a name: it exists before anything is saved and after the thread is deleted.
+Revisions given to it that lack a start begin at its head.
+
+Invariants: it holds the ledger, never the Store; nothing about the thread is remembered in
+it, so handles in several OS threads or processes see the same.
+
+Imports: errors, path, history, checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from casckpt.checkpoint import Checkpoint, find_point
+from casckpt.errors import InvalidInputError
+from casckpt.history import moves, names
+from casckpt.history.find import Query, find
+from casckpt.history.ledger import ANY_HEAD, AnyHead, Ledger
+from casckpt.history.resolve import head_of
+from casckpt.history.revision import is_id_prefix
+from casckpt.history.times import from_ns, to_ns
+from casckpt.path import Step
+
+__all__ = ["Move", "Thread", "ThreadInfo"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadInfo:
+    """A thread, as `Store.threads` lists it."""
+
+    name: str
+    head: Checkpoint
+    step: int
+    """That of the head."""
+    created: datetime
+    """When it was forked, or first saved to."""
+    updated: datetime
+    """When its head last moved."""
+    forked_from: str | None
+    """The name of the thread it was forked from."""
+    forked_at: str | None
+    """The id of the checkpoint it was forked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One line of a thread's reflog."""
+
+    moves_ago: int
+    """0 is the newest; before the newest n moves the head was at `THREAD@{n}`."""
+    kind: str
+    """save, fork, rewind, delete or undo."""
+    old: str | None
+    """The id of the head before; None: there was no such thread."""
+    new: str | None
+    """The id of the head after; None: the thread was gone."""
+    time: datetime
+    message: str
+    """For people: the label of a save, the thread that a fork came from."""
+    number: int | None
+    """That of the store's log; saves have none, for their records tell."""
+
+
+class Thread:
+    """A named line of checkpoints with a head that moves.
+
+    Made by `Store.thread`; exists once something is saved in it.
+    """
+
+    __slots__ = ("_ledger", "_name")
+
+    def __init__(self, ledger: Ledger, name: str) -> None:
+        self._ledger = ledger
+        self._name = names.check_thread_name(name)
+
+    @property
+    def name(self) -> str:
+        """Its name; hierarchical by "/"."""
+        return self._name
+
+    @property
+    def exists(self) -> bool:
+        """Whether it has a checkpoint now."""
+        ref = self._ledger.ref(self._name)
+        return ref is not None and ref.target is not None
+
+    @property
+    def head(self) -> Checkpoint | None:
+        """Its newest checkpoint; None: nothing was saved, or it was deleted."""
+        point = self._ledger.head(self._name)
+        return None if point is None else Checkpoint(self._ledger, point)
+
+    def checkpoint(self, revision: Checkpoint | str | None = None) -> Checkpoint:
+        """The checkpoint that a revision names; None: the head.
+
+        Raises:
+            NotFoundError: there is none; the message has the nearest names.
+            InvalidInputError: it does not parse.
+        """
+        if revision is None:
+            point = head_of(self._ledger, self._name)
+        else:
+            point = find_point(self._ledger, revision, self._name)
+        return Checkpoint(self._ledger, point)
+
+    def load(
+        self,
+        revision: Checkpoint | str | None = None,
+        *,
+        path: str | Iterable[Step] | None = None,
+    ) -> Any:
+        """A state, of fresh objects: `checkpoint(revision).load(path)`."""
+        return self.checkpoint(revision).load(path)
+
+    def view(
+        self,
+        revision: Checkpoint | str | None = None,
+        *,
+        path: str | Iterable[Step] | None = None,
+    ) -> Any:
+        """A state, lazy and read-only: `checkpoint(revision).view(path)`."""
+        return self.checkpoint(revision).view(path)
+
+    def save(
+        self,
+        state: Any,
+        *,
+        label: str | None = None,
+        tags: Iterable[str] = (),
+        meta: Mapping[str, Any] | None = None,
+        expect: Checkpoint | str | AnyHead | None = ANY_HEAD,
+    ) -> Checkpoint:
+        """Save a state as the new head; what any save has stored before is not stored again.
+
+        When this returns, it is as safe as the store's durability promises.
+
+        Args:
+            state: any value of docs/values.md.
+            label: what kind of moment this is; may repeat.
+            tags: marks to find it by; more can be added later.
+            meta: a small dict of what JSON has, to look at and to search.
+            expect: save only if this is the head: a checkpoint or the digits of its id; None:
+                only if the thread does not exist. Not given: after whatever is the head then.
+
+        Raises:
+            UnsupportedValueError: a value that cannot be stored exactly; names its path.
+            ConflictError: the head is not what was expected. The state is kept until gc, as
+                the checkpoint `details["saved"]` outside every thread.
+            StorageError: disk full, read-only and the like.
+        """
+        wanted: Any = expect
+        if not isinstance(expect, AnyHead) and expect is not None:
+            # A revision would be looked up now, which is the race that expect= is against.
+            if isinstance(expect, str) and not is_id_prefix(expect):
+                raise InvalidInputError(
+                    f"expect= takes a checkpoint, (the beginning of) its id, or None, "
+                    f"not the revision {expect!r}"
+                )
+            wanted = find_point(self._ledger, expect, self._name).id
+        point = self._ledger.append(
+            self._name, state, label=label, tags=tags, meta=meta, expect=wanted
+        )
+        return Checkpoint(self._ledger, point)
+
+    def log(
+        self,
+        *,
+        limit: int | None = None,
+        label: str | None = None,
+        tag: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        at: Checkpoint | str | None = None,
+    ) -> Iterator[Checkpoint]:
+        """Its checkpoints, newest first, those before a fork included; read as they are taken.
+
+        Args:
+            limit: no more than so many.
+            label: only with this label.
+            tag: only with this tag.
+            since: not older than this (an aware datetime).
+            until: older than this.
+            at: begin at this checkpoint instead of the head.
+
+        Raises:
+            NotFoundError: the thread has no checkpoint.
+        """
+        query = Query(
+            label=names.check_label(label),
+            tag=None if tag is None else names.check_tag(tag),
+            since_ns=to_ns(since, "since"),
+            until_ns=to_ns(until, "until"),
+        )
+        start = find_point(self._ledger, self.checkpoint(at))
+        found = find(self._ledger, query, at=start, limit=limit)
+        return (Checkpoint(self._ledger, point) for point in found)
+
+    def fork(self, name: str, at: Checkpoint | str | None = None) -> Thread:
+        """Begin another thread at a checkpoint (None: this head): a pointer, no data.
+
+        Raises:
+            ConflictError: there is a thread of that name.
+            NotFoundError: there is no such checkpoint.
+        """
+        point = find_point(self._ledger, self.checkpoint(at))
+        moves.fork(self._ledger, self._name, name, point)
+        return Thread(self._ledger, name)
+
+    def rewind(self, to: Checkpoint | str) -> Checkpoint:
+        """Move the head to another checkpoint, in its history or not; the new head.
+
+        Nothing is lost: the reflog knows, `undo` goes back. To the head itself is no move.
+
+        Raises:
+            NotFoundError: there is no such checkpoint, or the thread has none at all.
+        """
+        head_of(self._ledger, self._name)  # with near names, where the move itself has none
+        # Looked up anew if the head moves meanwhile: "~3" is three before where it is then.
+        point = moves.rewind(
+            self._ledger, self._name, lambda _: find_point(self._ledger, to, self._name)
+        )
+        return Checkpoint(self._ledger, point)
+
+    def undo(self) -> Checkpoint | None:
+        """Take back the last move of the head, whatever it was; again goes further back.
+
+        Returns:
+            The head afterwards; None: it was the move that began the thread.
+
+        Raises:
+            NotFoundError: nothing is left to undo.
+            PrunedError: what was there before has been collected.
+        """
+        point = moves.undo(self._ledger, self._name)
+        return None if point is None else Checkpoint(self._ledger, point)
+
+    def reflog(self, *, limit: int | None = None) -> Iterator[Move]:
+        """The moves of the head, newest first; read as they are taken.
+
+        Raises:
+            NotFoundError: there never was such a thread, or gc has forgotten it.
+        """
+        if limit is not None and limit < 0:
+            raise InvalidInputError(f"a limit of {limit}")
+        found = moves.moves(self._ledger, self._name)
+        return map(_move, islice(found, limit))
+
+    def delete(self) -> None:
+        """Delete the thread. Its checkpoints stay until gc, and `undo` brings it back.
+
+        Raises:
+            NotFoundError: it does not exist.
+        """
+        head_of(self._ledger, self._name)
+        moves.delete(self._ledger, self._name)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Thread):
+            return NotImplemented
+        return self._ledger is other._ledger and self._name == other._name
+
+    def __hash__(self) -> int:
+        return hash(self._name)
+
+    def __repr__(self) -> str:
+        return f"<Thread {self._name!r}>"
+
+
+def _move(move: moves.Move) -> Move:
+    return Move(
+        moves_ago=move.moves_ago,
+        kind=move.kind,
+        old=None if move.old is None else move.old.hex(),
+        new=None if move.new is None else move.new.hex(),
+        time=from_ns(move.time_ns),
+        message=move.message,
+        number=move.number,
+    )
