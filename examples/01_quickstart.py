@@ -37,7 +37,7 @@ def main() -> None:
 
         # One path of it, and what has changed since.
         print("last word:", run.load(path=["messages", -1, "content"]))
-        for change in run.head.diff(agreed):
+        for change in agreed.diff(run.checkpoint()):
             print(change)
 
 

@@ -32,7 +32,7 @@ def main() -> None:
         work(run)
 
         # Bisect: each look opens one path of one state, whatever the states weigh.
-        good, bad = 0, run.head.step
+        good, bad = 0, run.checkpoint().step
         while bad - good > 1:
             middle = (good + bad) // 2
             failed = run.load(f"@{middle}", path=["tests", "failed"])
@@ -47,7 +47,7 @@ def main() -> None:
             print(" ", change.op, "/".join(map(str, change.path)))
 
         # Go on from before it. Nothing is lost: the way back is in the reflog.
-        newest = run.head
+        newest = run.checkpoint()
         run.rewind(f"@{good}")
         assert run.load(path=["tests", "failed"]) == 0
         run.undo()

@@ -54,7 +54,7 @@ def main() -> None:
         patch = store.diff(trip.head, tries[best].head).to_json_patch()
         print("patch:", [operation["op"] + " " + operation["path"] for operation in patch])
 
-        trip.rewind(tries[best].head)
+        trip.rewind(tries[best].checkpoint())
         tries[other].delete()
         report = store.gc(grace=timedelta(0))
         print("collected:", report.objects_removed, "objects")

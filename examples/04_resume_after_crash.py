@@ -22,7 +22,7 @@ def worker(path: str) -> None:
     """Read the documents that are left; a power cut comes after every fifth."""
     store = casckpt.open(path)
     run = store.thread("indexer")
-    state: dict[str, Any] = run.load() if run.exists() else {"done": [], "words": {}}
+    state: dict[str, Any] = run.load() if run.exists else {"done": [], "words": {}}
     todo = DOCUMENTS[len(state["done"]) :]
     print(f"worker: {len(state['done'])} done, {len(todo)} to do", flush=True)
     for count, document in enumerate(todo, 1):
