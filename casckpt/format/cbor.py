@@ -21,7 +21,7 @@ from typing import Any
 
 import cbor2
 
-from casckpt.errors import CorruptError
+from casckpt.errors import CasckptError, CorruptError
 from casckpt.format import constants as c
 
 __all__ = [
@@ -191,7 +191,8 @@ def decode(payload: bytes, table: dict[int, Callable[[Any, bool], Any]]) -> Any:
     """Decode one item; `table` is made by `decoders`.
 
     Raises:
-        CorruptError: not an item of the profile (what `table` raises passes through).
+        CorruptError: not an item of the profile. Other errors of casckpt that `table` raises
+            pass through.
     """
     try:
         return cbor2.loads(
@@ -203,18 +204,21 @@ def decode(payload: bytes, table: dict[int, Callable[[Any, bool], Any]]) -> Any:
             allow_duplicate_keys=False,
         )
     except cbor2.CBORDecodeError as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, CorruptError):
-                raise cause from None
-            if not isinstance(cause, cbor2.CBORDecodeError):
-                raise cause from None
+        # cbor2 wraps what a tag's decoder raised, once for every level it was inside of.
+        cause: BaseException = error
+        while isinstance(cause, cbor2.CBORDecodeError) and cause.__cause__ is not None:
             cause = cause.__cause__
-        msg = f"not a valid encoding: {error}"
+        if isinstance(cause, CasckptError) or not isinstance(cause, _MALFORMED):
+            raise cause from None
+        msg = f"not a valid encoding: {cause}"
         raise CorruptError(msg) from error
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        msg = f"not a valid encoding: {error}"
-        raise CorruptError(msg) from error
+
+
+_MALFORMED = (
+    *(cbor2.CBORDecodeError, TypeError, ValueError, LookupError),
+    *(OverflowError, RecursionError),
+)
+"""What bad content makes decoders raise; other errors are ours and pass through."""
 
 
 def _generic(number: int) -> Callable[[Any, bool], Any]:

@@ -1,0 +1,102 @@
+"""Records and header."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casckpt.errors import CorruptError, FormatVersionError, NotAStoreError
+from casckpt.format import cbor, header
+from casckpt.format.records import CheckpointRecord, TagsRecord
+
+IDS = st.binary(min_size=32, max_size=32)
+
+
+@st.composite
+def records(draw):
+    step = draw(st.integers(0, 2**63 - 1))
+    parents = (draw(IDS),) if step else ()
+    return CheckpointRecord(
+        parents=parents,
+        jump=draw(IDS) if step else None,
+        thread=draw(st.text(min_size=1)),
+        step=step,
+        created_ns=draw(st.integers(-(2**60), 2**60)),
+        label=draw(st.none() | st.text()),
+        tags=tuple(draw(st.lists(st.text(), max_size=3))),
+        meta=draw(st.binary(max_size=9)),
+        root=draw(st.binary(max_size=9)),
+    )
+
+
+@given(records())
+def test_checkpoint_records(record):
+    payload = record.encode()
+    assert cbor.is_canonical(payload)
+    assert CheckpointRecord.decode(payload) == record
+
+
+@given(IDS, st.lists(st.text()))
+def test_tags_records(oid, tags):
+    record = TagsRecord(oid, tuple(tags))
+    assert TagsRecord.decode(record.encode()) == record
+
+
+ROOT = CheckpointRecord((), None, "t", 0, 1, None, (), b"\xa0", b"\x01")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"parents": (b"x" * 31,)},
+        {"parents": (b"x" * 32,)},
+        {"step": 1},
+        {"step": -1},
+        {"step": "0"},
+        {"jump": b"x" * 32},
+        {"thread": ""},
+        {"thread": 5},
+        {"created_ns": None},
+        {"label": 5},
+        {"tags": (5,)},
+        {"meta": "x"},
+        {"root": None},
+    ],
+)
+def test_malformed_checkpoints_are_corrupt(change):
+    with pytest.raises(CorruptError):
+        CheckpointRecord.decode(ROOT._replace(**change).encode())
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_a_record_or_corrupt(data):
+    for kind in (CheckpointRecord, TagsRecord):
+        try:
+            kind.decode(data)
+        except CorruptError:
+            pass
+
+
+def test_header():
+    assert header.check(header.encode("an-id", 5), "here") == ("an-id", 5)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x00", b"casckpt", cbor.encode_plain(["other", 1, {}, "x", 1])]
+)
+def test_not_a_header(data):
+    with pytest.raises(NotAStoreError, match="here"):
+        header.check(data, "here")
+
+
+def test_header_of_the_future():
+    future = cbor.encode_plain([header.MAGIC, 2, {}, "more", "fields", 1, 2])
+    with pytest.raises(FormatVersionError, match="version 2.*upgrade"):
+        header.check(future, "here")
+
+
+def test_header_with_other_parameters():
+    other = cbor.encode_plain([header.MAGIC, 1, {**header.PARAMETERS, "inline": 7}, "x", 1])
+    with pytest.raises(FormatVersionError, match="inline"):
+        header.check(other, "here")
