@@ -89,7 +89,7 @@ class Checkpoint:
     @property
     def size(self) -> int:
         """Bytes of its state, encoded and uncompressed, what it shares with others included."""
-        return states.size_of(self._ledger.vault, self._ledger.codec, self._root())
+        return states.size_of(self._root())
 
     def load(self, path: str | Iterable[Step] | None = None) -> Any:
         """Its state, of fresh objects: exactly what was saved.

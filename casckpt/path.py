@@ -5,6 +5,7 @@
     messages[-1].content      dotted: what people read, and the way changes are printed
     config["odd key"]         any str key; by_id[42]: an int key, or an index of a list
     grid[(1, 2)]              other keys as Python literals
+    messages[-3:]             a slice, for reading
     /messages/0/content       JSON Pointer (RFC 6901), where the text begins with "/"
                               the empty text, in either way: the whole state
 
@@ -23,7 +24,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Hashable, Iterable
-from typing import Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from casckpt.errors import InvalidInputError
 
@@ -39,9 +40,9 @@ __all__ = [
     "to_pointer",
 ]
 
-Step = Hashable
-"""A dict key, an index, or a `Token`."""
-Path = tuple[Step, ...]
+Step: TypeAlias = "Hashable | slice[Any, Any, Any]"
+"""A dict key, an index, a `Token`, or, for reading, a slice."""
+Path: TypeAlias = tuple[Step, ...]
 
 PATH_CHARS_MAX: Final = 1 << 16
 """A longer text is refused: parsing a literal takes stack and memory in proportion."""
@@ -67,7 +68,9 @@ _ATOM = re.compile(
     re.ASCII | re.VERBOSE,
 )
 """A literal of one piece. Anything Python would warn about (odd escapes, 1or 2) is left out."""
-_NAMED: Final[dict[str, Step]] = {"None": None, "True": True, "False": False}
+_NAMED: Final[dict[str, Hashable]] = {"None": None, "True": True, "False": False}
+_SLICE_INDEX = "(-?[0-9]{1,18})?"
+_SLICE = re.compile(f"{_SLICE_INDEX}:{_SLICE_INDEX}(?::{_SLICE_INDEX})?", re.ASCII)
 _BRACKETS: Final = {"(": ")", "frozenset({": "})", "complex(": ")"}
 _INT_TOKEN = re.compile(r"0|-?[1-9][0-9]{0,4299}", re.ASCII)
 
@@ -106,6 +109,8 @@ class Token(str):
 def as_path(path: str | Iterable[Step] | None) -> Path:
     """What callers pass as `path=`: a text to parse, a sequence of steps, or None for the root.
 
+    The last step may be a slice, for those who read only a part of what is there.
+
     Raises:
         InvalidInputError: neither of them, a text that does not parse, an unhashable step.
     """
@@ -118,8 +123,10 @@ def as_path(path: str | Iterable[Step] | None) -> Path:
             f"a path is a text, or a list or tuple of steps, not {type(path).__name__}"
         )
     for position, step in enumerate(path):
+        if isinstance(step, slice) and position == len(path) - 1:
+            break
         try:
-            hash(step)
+            hash(None if type(step) is slice else step)
         except TypeError:
             raise InvalidInputError(
                 f"step {position} of the path is a {type(step).__name__}: not a key or index",
@@ -142,7 +149,9 @@ def parse_path(text: str) -> Path:
     at = 0
     while at < len(text):
         if text[at] == "[":
-            step, end = _literal(text, at + 1)
+            cut = _SLICE.match(text, at + 1)
+            step: Step
+            step, end = (_slice(cut), cut.end()) if cut else _literal(text, at + 1)
             if not text.startswith("]", end):
                 raise _error(text, end, 'expected "]"')
             steps.append(step)
@@ -180,6 +189,9 @@ def format_step(step: Step) -> str:
     if type(step) is tuple:
         inner = ", ".join(map(format_step, step))
         return f"({inner},)" if len(step) == 1 else f"({inner})"
+    if type(step) is slice:
+        bounds = ["" if bound is None else str(bound) for bound in (step.start, step.stop)]
+        return ":".join(bounds if step.step is None else [*bounds, str(step.step)])
     if type(step) is complex:
         return f"complex({step.real!r}, {step.imag!r})"
     if type(step) is frozenset:
@@ -226,7 +238,12 @@ def _name(text: str, start: int, end: int) -> str:
     return name
 
 
-def _literal(text: str, at: int, depth: int = 0) -> tuple[Step, int]:
+def _slice(found: re.Match[str]) -> Step:
+    bounds = [None if index is None else int(index) for index in found.groups()]
+    return slice(*bounds)
+
+
+def _literal(text: str, at: int, depth: int = 0) -> tuple[Hashable, int]:
     """The literal that begins at `at`, and where it ends."""
     if depth > _LITERAL_DEPTH_MAX:
         raise _error(text, at, "nested too deeply")
@@ -246,7 +263,7 @@ def _literal(text: str, at: int, depth: int = 0) -> tuple[Step, int]:
     return int(atom, 16 if "x" in atom else 10), end
 
 
-def _compound(text: str, at: int, depth: int) -> tuple[Step, int]:
+def _compound(text: str, at: int, depth: int) -> tuple[Hashable, int]:
     """A tuple, frozenset or complex number."""
     head = next((head for head in _BRACKETS if text.startswith(head, at)), None)
     if head is None:
@@ -254,7 +271,7 @@ def _compound(text: str, at: int, depth: int) -> tuple[Step, int]:
         hint = f' (a str key is written ["{word[0]}"])' if word and word[0].isidentifier() else ""
         raise _error(text, at, f"expected a literal{hint}")
     start, close, at = at, _BRACKETS[head], at + len(head)
-    items: list[Step] = []
+    items: list[Hashable] = []
     comma = True
     while not text.startswith(close, at):
         if not comma:

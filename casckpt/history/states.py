@@ -5,7 +5,7 @@ it; its meta is encoded like any value inside another.
 
 Invariants: what is remembered of a thread's last state (`Guides`) only speeds saving up.
 
-Imports: errors, ids, path, format (constants, records), vault, tree.
+Imports: errors, ids, path, format (cbor, constants, records), vault, tree.
 """
 
 from __future__ import annotations
@@ -15,17 +15,31 @@ from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from casckpt.errors import CorruptError
+from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.format.records import CheckpointRecord
 from casckpt.ids import ObjectId, object_id
+from casckpt.path import Path
 from casckpt.tree import native
 from casckpt.tree.fast import FastBuilder
 from casckpt.tree.guide import Guide
+from casckpt.tree.lazy import Opener
+from casckpt.tree.locate import find
 from casckpt.tree.read import Loader
 from casckpt.tree.source import Codec
 from casckpt.vault import Draft, Vault
 
-__all__ = ["Guided", "Guides", "Settled", "load_meta", "put_meta", "put_state", "root_id"]
+__all__ = [
+    "Guided",
+    "Guides",
+    "Settled",
+    "load",
+    "load_meta",
+    "put_meta",
+    "put_state",
+    "root_id",
+    "size_of",
+]
 
 GUIDES_MAX: Final = 32
 """Threads whose last state is remembered: about 1 MB each for a state of 10 MB."""
@@ -112,6 +126,50 @@ def load_meta(vault: Vault, codec: Codec, record: CheckpointRecord) -> dict[str,
     if type(meta) is not dict:
         raise CorruptError("a checkpoint's meta is not a dict")
     return meta
+
+
+def load(vault: Vault, codec: Codec, root: bytes, path: Path) -> Any:
+    """The state with this root, or what lies at a path in it, of fresh objects.
+
+    Raises:
+        NotFoundError: there is nothing at the path.
+        PrunedError, CorruptError: something of it is gone or damaged.
+    """
+    if not path:
+        return Loader(vault, codec).value(root)
+    opener = Opener(vault, codec)
+    return opener.load(find(opener, opener.node(root), path))
+
+
+def size_of(root: bytes) -> int:
+    """Bytes of a state's encoding, and of all objects it links to, each as often as it does.
+
+    Nothing is read: every reference says how much lies below it.
+    """
+    linked = 0
+    todo = [cbor.decode_generic(root)]
+    while todo:
+        item = todo.pop()
+        if type(item) is list:
+            todo += item
+        elif type(item) is dict:
+            todo += item.keys()
+            todo += item.values()
+        elif type(item) is cbor.Tag:
+            match item.number, item.value:
+                case c.TAG_LINK, [_, int(size)]:
+                    linked += size
+                case c.TAG_LIST_TREE, [*levels, leaf]:
+                    linked += sum(sum(level[2::3]) for level in levels)
+                    todo.append(leaf)
+                case c.TAG_MAP_TREE, [order, *levels, leaf]:
+                    linked += sum(sum(level[3::4]) for level in levels)
+                    todo += [order, leaf]
+                case ((c.TAG_STR_TREE | c.TAG_BYTES_TREE), list(levels)):
+                    linked += sum(sum(level[2::3]) for level in levels)
+                case _, value:
+                    todo.append(value)
+    return linked if root.startswith(native.LINK_HEAD) else len(root) + linked
 
 
 def root_id(root: bytes) -> ObjectId:

@@ -35,6 +35,8 @@ def exact(value):
         return ("complex", exact(value.real), exact(value.imag))
     if isinstance(value, float):
         return ("float", repr(value))
+    if isinstance(value, slice):
+        return ("slice", value.start, value.stop, value.step)
     return (type(value), value)
 
 
@@ -56,6 +58,8 @@ def exact(value):
         ("m[(1,)][()][frozenset({1})]", ("m", (1,), (), frozenset({1}))),
         ("/a~1b/m~0n//0", ("a/b", "m~n", "", "0")),
         ("/", ("",)),
+        ("a[1:-2].b[:]", ("a", slice(1, -2), "b", slice(None))),
+        ("a[::-1][-3:]", ("a", slice(None, None, -1), slice(-3, None))),
     ],
 )
 def test_parse(text, steps):
@@ -74,6 +78,7 @@ def test_parse(text, steps):
         ("a[", 2),
         ("a[]", 2),
         ("a[1", 3),
+        ("a[1:x]", 4),
         ("a[1]b", 4),
         ("messages.0", 9),
         ("a[name]", 2),
@@ -155,6 +160,12 @@ def test_as_path():
     for bad in (3, {"a"}, [["a"]], b"x"):
         with pytest.raises(InvalidInputError):
             as_path(bad)
+
+
+@pytest.mark.parametrize("text", ["[1:2]", "[:]", "[-3:]", "[:5]", "[1:9:2]", "[::-1]"])
+def test_slices_round_trip(text):
+    assert format_path(parse_path(text)) == text
+    assert as_path(parse_path(text)) == parse_path(text)
 
 
 def test_nan_is_written_and_read():
