@@ -7,7 +7,7 @@ of dicts are always whole values.
 
 Invariants: opening reads only what is asked for; `load` gives exactly what `Loader` gives.
 
-Imports: errors, format (cbor, constants), ids, tree (source, fan, read, build).
+Imports: errors, format (cbor, constants), ids, tree (source, fan, keys, read, build).
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from casckpt.errors import CorruptError
+from casckpt.errors import CorruptError, InvalidInputError
 from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.ids import ObjectId, object_id
 from casckpt.tree.build import SlowBuilder
-from casckpt.tree.fan import Fan
+from casckpt.tree.fan import Fan, Ref
+from casckpt.tree.keys import spellings
 from casckpt.tree.read import LOAD_BYTES_MAX, Loader, link_target
 from casckpt.tree.source import Codec, ObjectSource
 
@@ -153,60 +154,66 @@ class Opener:
 
     def items(self, node: list[Node] | ListTree, start: int = 0) -> Iterator[Node]:
         """The items from position `start` on, a leaf at a time."""
-        if type(node) is list:
+        if not isinstance(node, ListTree):
             yield from node[start:]
             return
-        assert type(node) is ListTree
         for at, ref in node.fan.leaves_from(start):
-            leaf = self.list_leaf(ref.id)
+            leaf = self.list_leaf(ref)
             yield from leaf[max(0, start - at) :]
         yield from node.open[max(0, start - node.fan.count) :]
 
-    def list_leaf(self, oid: ObjectId) -> list[Node]:
+    def list_leaf(self, ref: Ref) -> list[Node]:
         """The items in one leaf of a list."""
-        leaf = cbor.decode(self.source.get(oid, c.KIND_LIST_LEAF), self._table)
-        if type(leaf) is not list:
-            msg = "the store holds a list leaf that is no list"
+        leaf = cbor.decode(self.source.get(ref.id, c.KIND_LIST_LEAF), self._table)
+        if type(leaf) is not list or len(leaf) != ref.items:
+            msg = "the store holds a list leaf whose count is wrong"
             raise CorruptError(msg)
         return leaf
 
-    def map_leaf(self, oid: ObjectId) -> dict[Any, Node]:
+    def map_leaf(self, ref: Ref) -> dict[Any, Node]:
         """The entries in one leaf of a map."""
-        leaf = cbor.decode(self.source.get(oid, c.KIND_MAP_LEAF), self._table)
-        if type(leaf) is not dict:
-            msg = "the store holds a map leaf that is no map"
+        leaf = cbor.decode(self.source.get(ref.id, c.KIND_MAP_LEAF), self._table)
+        if type(leaf) is not dict or len(leaf) != ref.items:
+            msg = "the store holds a map leaf whose count is wrong"
             raise CorruptError(msg)
         return leaf
 
     def get(self, node: dict[Any, Node] | MapTree, key: Any) -> Node:
-        """The node under a key.
+        """The node under a key; 1, 1.0 and True are one key, as in any dict.
 
         Raises:
             KeyError: there is no such key.
         """
-        if type(node) is dict:
+        if not isinstance(node, MapTree):
             return node[key]
-        assert type(node) is MapTree
         if key in node.open:
             return node.open[key]
-        ref = node.fan.leaf_of_key(self.encoded_key(key))
-        if ref is None:
-            raise KeyError(key)
-        return self.map_leaf(ref.id)[key]
+        for spelled in spellings(key):
+            try:
+                ref = node.fan.leaf_of_key(self.encoded_key(spelled))
+            except InvalidInputError:
+                continue  # no value that can be stored, so no key
+            leaf = {} if ref is None else self.map_leaf(ref)
+            if spelled in leaf:
+                return leaf[spelled]
+        raise KeyError(key)
 
     def keys(self, node: dict[Any, Node] | MapTree) -> Iterator[Any]:
         """The keys, in the dict's own order."""
-        if type(node) is dict:
+        if not isinstance(node, MapTree):
             yield from node
-            return
-        assert type(node) is MapTree
-        if node.order is not None:
+        elif node.order is None:
+            for key, _ in self.entries(node):
+                yield key
+        else:
             for key in self.items(self.open(node.order)):
                 yield self.load(key)
-            return
-        for ref in node.fan.leaves():
-            yield from self.map_leaf(ref.id)
-        yield from node.open
+
+    def entries(self, node: MapTree) -> Iterator[tuple[Any, Node]]:
+        """Keys and nodes in the order of the keys' encodings, a leaf at a time."""
+        for _, ref in node.fan.leaves_from(0):
+            yield from self.map_leaf(ref).items()
+        yield from node.open.items()
 
     def encoded_key(self, key: Any) -> bytes:
         """The encoding of a key, as maps are sorted by."""
