@@ -140,7 +140,7 @@ class FastBuilder:
                 return cbor.head(3, len(data)) + data
             return self._blob(data, b"", c.TAG_STR_TREE, None)
         if kind is int:
-            if 0 <= value < 24:  # noqa: PLR2004 - one byte
+            if 0 <= value < 24:
                 return cbor.head(0, value)
             return self._assembly.settle(cbor.encode_int(value), self._assembly.mark())
         if kind is dict:
@@ -206,7 +206,7 @@ class FastBuilder:
             parts += [self._entry(field, depth + 1) for field in fields]
         return self._assembly.settle(b"".join(parts), mark, whole=whole)
 
-    def _blob(  # noqa: PLR0913 - the ways a str or bytes can stand in a payload
+    def _blob(
         self,
         data: bytes,
         prefix: bytes,
@@ -317,7 +317,7 @@ class FastBuilder:
         assembly.opaque |= outer
         return entry
 
-    def _dict(  # noqa: PLR0913 - the guided case and the plain one are the same walk
+    def _dict(
         self,
         value: dict[Any, Any],
         depth: int,
@@ -361,7 +361,7 @@ class FastBuilder:
             return assembly.settle(b"".join(parts), mark, whole=whole, base=base)
         return self._map_tree(value, parts, marks, depth, whole=whole, base=base)
 
-    def _map_tree(  # noqa: PLR0913 - goes on where _dict finds it too large for one node
+    def _map_tree(
         self,
         value: dict[Any, Any],
         parts: list[bytes],

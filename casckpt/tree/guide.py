@@ -40,7 +40,7 @@ class ChunkGuide:
 
     __slots__ = ("children", "entry", "items", "key", "oid", "print", "size")
 
-    def __init__(  # noqa: PLR0913 - a record, made in one place
+    def __init__(
         self,
         oid: ObjectId,
         entry: bytes,
@@ -127,7 +127,7 @@ class UnitGuide:
 
     __slots__ = ("children", "entry", "linked", "links", "oid", "print")
 
-    def __init__(  # noqa: PLR0913 - a record, made in one place
+    def __init__(
         self,
         print_: bytes | None,
         entry: bytes,

@@ -20,7 +20,7 @@ from casckpt.tree.split import ends_chunk
 __all__ = ["Spine", "reference"]
 
 
-def reference(  # noqa: PLR0913 - a record, made in one place
+def reference(
     oid: ObjectId,
     items: int,
     size: int,

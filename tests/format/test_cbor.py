@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import pytest
@@ -45,10 +46,8 @@ def test_any_bytes_are_canonical_or_refused(data):
             value = cbor.decode_generic(data)
         except CorruptError:
             return
-        try:
+        with contextlib.suppress(TypeError, UnicodeEncodeError):
             assert cbor.encode_plain(value) != data
-        except (TypeError, UnicodeEncodeError):
-            pass
 
 
 @given(PLAIN, st.data())

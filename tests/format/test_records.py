@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,10 +74,8 @@ def test_malformed_checkpoints_are_corrupt(change):
 @given(st.binary(max_size=80))
 def test_any_bytes_are_a_record_or_corrupt(data):
     for kind in (CheckpointRecord, TagsRecord):
-        try:
+        with contextlib.suppress(CorruptError):
             kind.decode(data)
-        except CorruptError:
-            pass
 
 
 def test_header():
@@ -92,7 +92,7 @@ def test_not_a_header(data):
 
 def test_header_of_the_future():
     future = cbor.encode_plain([header.MAGIC, 2, {}, "more", "fields", 1, 2])
-    with pytest.raises(FormatVersionError, match="version 2.*upgrade"):
+    with pytest.raises(FormatVersionError, match=r"version 2.*upgrade"):
         header.check(future, "here")
 
 

@@ -1,0 +1,181 @@
+"""Golden vectors: docs/format.md and tests/format/vectors against the code.
+
+This test is sensitive to compatibility: if it fails, the format has changed, and every store
+in the world with it. The mend is nearly never to change the vectors.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import string
+import sys
+from pathlib import Path
+
+import pytest
+
+from casckpt.format import cbor, header
+from casckpt.format import constants as c
+from casckpt.ids import object_id
+from casckpt.tree.build import SlowBuilder
+from casckpt.tree.fast import FastBuilder
+from tests.tree.objects import NoCodec, Objects
+
+HERE = Path(__file__).parent
+PAGE = (HERE.parent.parent / "docs" / "format.md").read_text(encoding="utf-8")
+VECTORS = HERE / "vectors" / "trees.txt"
+
+
+def chapter(number):
+    """The text of one chapter of the page."""
+    return re.search(rf"^## {number}\. .*?(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL).group()
+
+
+def rows(text):
+    """The cells of a chapter's tables, heads left out."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in cells[1:] if not set("".join(row)) <= set("- ")]
+
+
+def code(cell):
+    return cell.strip("`")
+
+
+def test_kinds_are_those_of_the_page():
+    assert {int(n): name for n, name, _ in rows(chapter(1))} == c.KIND_NAMES
+
+
+def test_numbers_are_those_of_the_page():
+    """Each constant's name stands in parentheses behind its number."""
+    found = re.findall(r"(\d+)[^0-9`]{0,60}\(`([A-Z0-9_]+_[A-Z]+)`\)", PAGE)
+    found = [pair for pair in found if pair[1] != "CUT_FACTOR"]
+    limits = [(number, code(name)) for _, number, name in rows(chapter(8))]
+    names = set()
+    for number, name in [*found, *limits]:
+        assert getattr(c, name) == int(number), name
+        names.add(name)
+    sizes = {name for name in vars(c) if name.endswith(("_MAX", "_MIN", "_NORMAL", "_TARGET"))}
+    assert sizes - names == {"NODE_ENTRIES_MIN"}  # "at least 2 if L > 0"
+    assert f"{c.CUT_FACTOR} is the integer part" in PAGE
+
+
+def test_tags_are_those_of_the_page():
+    tags = {
+        "link": c.TAG_LINK,
+        "str with lone surrogates": c.TAG_SURROGATES,
+        "bytearray": c.TAG_BYTEARRAY,
+        "tuple": c.TAG_TUPLE,
+        "frozenset": c.TAG_FROZENSET,
+    }
+    for tag in tags.values():
+        assert str(tag) in chapter(2)
+    for tag in (c.TAG_LIST_TREE, c.TAG_MAP_TREE, c.TAG_STR_TREE, c.TAG_BYTES_TREE):
+        assert str(tag) in chapter(3)
+
+
+def test_header_parameters_are_those_of_the_page():
+    stated = {code(name): json.loads(code(value)) for name, value in rows(chapter(7))}
+    assert stated == header.PARAMETERS
+
+
+@pytest.mark.parametrize(("value", "encoding"), rows(chapter(9)))
+def test_encodings_are_those_of_the_page(value, encoding):
+    text = code(value)
+    thing = 2**64 if text == "2**64" else ast.literal_eval(text)
+    for build in (SlowBuilder, FastBuilder):
+        assert build(Objects(), NoCodec()).build(thing).data.hex() == code(encoding)
+
+
+def test_the_table_of_bits():
+    """Half ones; and the page's own words for how it is made give the same."""
+    from casckpt.tree.split import BIT_TABLE, PATTERN, PATTERN_LATE
+
+    order = sorted(
+        range(256), key=lambda b: (object_id(ord("c"), b"asckpt cdc" + bytes((b,)))[:4], b)
+    )
+    assert bytes(int(b in order[:128]) for b in range(256)) == BIT_TABLE
+    for pattern in (PATTERN, PATTERN_LATE):
+        assert f"`{''.join(map(str, pattern))}`" in chapter(3)
+
+
+# --- trees --------------------------------------------------------------------------------
+
+LETTERS = string.ascii_letters
+EXPRESSIONS = [
+    "[]",
+    "{}",
+    "list(range(2000))",
+    "list(range(100_000))",
+    "[7] * 60_000",
+    "[{'id': n, 'text': LETTERS[: n % 52] * (n % 7)} for n in range(5000)]",
+    "[[n] * (n % 300) for n in range(600)]",
+    "{str(n): n for n in range(5000)}",
+    "{str(n): n for n in sorted(range(5000), key=str)}",
+    "{n: {'value': LETTERS * (n % 40)} for n in range(900)}",
+    "{LETTERS * 40 + str(n): n for n in range(40)}",
+    "{(n, str(n)) for n in range(4000)}",
+    "tuple(str(n) * 9 for n in range(3000))",
+    "LETTERS * 20",
+    "LETTERS * 400",
+    "''.join(chr(n) for n in range(0x20, 0xD7FF))",
+    "''.join(chr(n) for n in range(0x20, 0x10000))",
+    "bytes(n * n >> 3 & 255 for n in range(400_000))",
+    "bytes(100_000)",
+    "bytearray(n * n >> 3 & 255 for n in range(40_000))",
+    "{'a': {'b': {'c': [LETTERS * 30] * 50}}, 'again': [LETTERS * 30] * 50}",
+    "{'messages': [{'role': 'user', 'content': LETTERS * (n % 30)} for n in range(400)], 'n': 1}",
+]
+
+
+def facts(expression):
+    """The id of the root, its length, the objects, and the id over all their ids in order."""
+    value = eval(expression, {"LETTERS": LETTERS})
+    objects = Objects()
+    built = FastBuilder(objects, NoCodec()).build(value)
+    slow = SlowBuilder(Objects(), NoCodec()).build(value)
+    assert slow.data == built.data
+    oid = object_id(c.KIND_VALUE, built.data)
+    everything = object_id(0, b"".join(sorted(objects.stored)))
+    return f"{oid.hex()} {len(built.data)} {len(objects.stored)} {everything.hex()[:16]}"
+
+
+def frozen():
+    lines = VECTORS.read_text(encoding="utf-8").splitlines()
+    lines = [line for line in lines if line and not line.startswith("#")]
+    return dict(zip(lines[::2], lines[1::2], strict=True))
+
+
+def test_all_expressions_are_frozen():
+    assert list(frozen()) == EXPRESSIONS
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_trees(expression):
+    assert facts(expression) == frozen()[expression]
+
+
+def test_records_are_frozen():
+    from casckpt.format.records import CheckpointRecord, TagsRecord
+
+    first = CheckpointRecord((), None, "a/b", 0, 1, None, (), cbor.encode_plain({}), b"\x01")
+    oid = object_id(c.KIND_CHECKPOINT, first.encode())
+    second = first._replace(parents=(oid,), jump=oid, step=1, label="x", tags=("t",))
+    tags = TagsRecord(oid, ("t", "u"))
+    assert first.encode().hex() == "8980f663612f620001f68041a04101"
+    assert oid.hex() == "5fbda4ab0483463a451566e28186e304cd69dace1f1f48c62a0e275f2a320fc6"
+    assert (
+        object_id(c.KIND_CHECKPOINT, second.encode()).hex()
+        == "e4d989e697c188ab8ff1e7df944b1979bbb5155c466cea5c0b84e59e097c83d4"
+    )
+    assert (
+        object_id(c.KIND_TAGS, tags.encode()).hex()
+        == "ebd7c3f33175a7512fd239c458f4373a38f95df30c6ddda4e4fabe16b33c526a"
+    )
+
+
+if __name__ == "__main__":
+    head = [line for line in VECTORS.read_text().splitlines() if line.startswith("#")]
+    body = [line for e in EXPRESSIONS for line in ("", e, facts(e))]
+    sys.stdout.write("\n".join([*head, *body]) + "\n")
