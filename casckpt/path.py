@@ -109,8 +109,6 @@ class Token(str):
 def as_path(path: str | Iterable[Step] | None) -> Path:
     """What callers pass as `path=`: a text to parse, a sequence of steps, or None for the root.
 
-    The last step may be a slice, for those who read only a part of what is there.
-
     Raises:
         InvalidInputError: neither of them, a text that does not parse, an unhashable step.
     """
@@ -123,8 +121,6 @@ def as_path(path: str | Iterable[Step] | None) -> Path:
             f"a path is a text, or a list or tuple of steps, not {type(path).__name__}"
         )
     for position, step in enumerate(path):
-        if isinstance(step, slice) and position == len(path) - 1:
-            break
         try:
             hash(None if type(step) is slice else step)
         except TypeError:

@@ -133,7 +133,7 @@ class FastBuilder:
         kind = type(value)
         if kind is str:
             try:
-                data = value.encode()
+                data: bytes = value.encode()
             except UnicodeEncodeError:
                 return self._other(value, depth)
             if len(data) < _SHORT_TEXT:

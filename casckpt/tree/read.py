@@ -174,7 +174,7 @@ def link_target(content: Any) -> ObjectId:
     match content:  # a list, or a tuple inside a map key
         case [bytes(oid), int(size)] if len(oid) == ID_BYTES and size > 0:
             return ObjectId(oid)
-    _fail("a malformed link")
+    raise CorruptError("the store holds a malformed link")
 
 
 def _tuple(content: Any, _immutable: bool) -> tuple[Any, ...]:  # noqa: FBT001
