@@ -41,7 +41,7 @@ def _disk(content: dict[str, Any], path: Path) -> Path:
         if curve[0]["subjects"][name]
     }
     lines["floor (zstd -19 of the events + 100 B)"] = [point["floor_bytes"] for point in curve]
-    return _plot(steps, lines, path, "checkpoints saved", "bytes on disk, all files", content)
+    return _plot(steps, lines, path, ("checkpoints saved", "bytes on disk, all files"), content)
 
 
 def _save(content: dict[str, Any], path: Path) -> Path:
@@ -51,11 +51,11 @@ def _save(content: dict[str, Any], path: Path) -> Path:
         name: [result["subjects"][name]["save"]["median_us"] for result in results]
         for name in results[0]["subjects"]
     }
-    return _plot(sizes, lines, path, "messages in the state", "median save, µs", content)
+    return _plot(sizes, lines, path, ("messages in the state", "median save, µs"), content)
 
 
 def _plot(
-    x: list[int], lines: dict[str, list[float]], path: Path, across: str, up: str, content: Any
+    x: list[int], lines: dict[str, list[float]], path: Path, axis: tuple[str, str], content: Any
 ) -> Path:
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for name, values in lines.items():
@@ -65,7 +65,7 @@ def _plot(
             linewidth=2.5 if ours else 1.2, linestyle=":" if floor else "-",
             color="black" if ours else None,
         )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel=across, ylabel=up)
+    axes.set(xscale="log", yscale="log", xlabel=axis[0], ylabel=axis[1])
     axes.grid(visible=True, which="major", alpha=0.3)
     axes.legend(fontsize=7, ncols=2)
     axes.set_title(

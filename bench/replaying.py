@@ -6,7 +6,7 @@ store may gain from object identity as a real program would not allow. Then all 
 opened again, the latest state of the threads and random old ones are loaded, sizes are taken
 after a last close, and every state (or a sample) is compared with the replay.
 
-Imports: bench.measure, bench.peers.base, bench.traces, bench.verify, bench.workloads.
+Imports: bench.measure, bench.peers, bench.traces, bench.verify, bench.workloads.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from typing import Any
 
 from bench.measure import IoCounter, Samples, quiet_gc, timed_ns
 from bench.peers.base import Durability, Peer
+from bench.peers.casckpt_store import rows_of_a_save
+from bench.peers.floors import LmdbFloor, SameBytesFloor
 from bench.traces import Step, fresh
 from bench.verify import Verdict, verify
 from bench.workloads import Workload
@@ -84,6 +86,9 @@ def replay_workload(
     subjects = [_Subject(peer, base / peer.name) for peer in peers]
     try:
         for subject in subjects:
+            if isinstance(subject.peer, SameBytesFloor):
+                base.joinpath("pilot").mkdir()
+                subject.peer.rows = rows_of_a_save(workload, base / "pilot")
             subject.peer.open(subject.folder, settings.durability)
         with quiet_gc() as collect:
             facts = _save_all(workload, subjects, settings, collect, progress)
@@ -200,6 +205,7 @@ def _outcome(
         "subjects": {
             subject.peer.name: {
                 "floor": subject.peer.floor,
+                "rows": subject.peer.rows if isinstance(subject.peer, LmdbFloor) else None,
                 "save": subject.save.as_json(),
                 "load_latest": subject.load_first.as_json(),
                 "load_latest_again": subject.load_again.as_json(),

@@ -101,11 +101,14 @@ PEERS = {
     "zodb": ("bench.peers.zodb_storage", "ZodbPeer"),
     "diskcache": ("bench.peers.diskcache_rows", "DiskcachePeer"),
     "floor-lmdb": ("bench.peers.floors", "LmdbFloor"),
+    "floor-lmdb-same": ("bench.peers.floors", "SameBytesFloor"),
     "floor-pickle": ("bench.peers.floors", "PickleFloor"),
 }
 """Name on the command line -> module and class; imported when asked for."""
 
-DEFAULT = ("casckpt", "json-files", "pickle-sqlite", "floor-lmdb", "floor-pickle")
+DEFAULT = (
+    "casckpt", "json-files", "pickle-sqlite", "floor-lmdb", "floor-lmdb-same", "floor-pickle",
+)  # fmt: skip
 """Subjects that need nothing but casckpt's own dependencies."""
 
 

@@ -5,13 +5,38 @@ Durability full: the default. none: `durability="none"`.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import casckpt
 from bench.peers.base import Durability, PeerBase
+from bench.workloads import Workload
 
-__all__ = ["CasckptPeer"]
+__all__ = ["CasckptPeer", "rows_of_a_save"]
+
+
+PILOT_SAVES = 40
+
+
+def rows_of_a_save(workload: Workload, folder: Path) -> tuple[int, ...]:
+    """Sizes of the rows that a save of this workload stores on average, by a pilot run.
+
+    The first save of each thread is left out: it stores a whole state.
+    """
+    steps = list(itertools.islice(workload.steps(), 2 * PILOT_SAVES))
+    objects = stored = saves = 0
+    with casckpt.open(folder / "pilot.casckpt", durability="none") as store:
+        for step in steps:
+            before = store.stats()
+            store.thread(step.thread).save(step.state, label=step.label)
+            if step.step > 0 and saves < PILOT_SAVES:
+                after = store.stats()
+                objects += after.objects - before.objects
+                stored += after.stored_bytes - before.stored_bytes
+                saves += 1
+    rows = max(1, round(objects / max(1, saves)))
+    return (round(stored / max(1, saves) / rows),) * rows
 
 
 class CasckptPeer(PeerBase):

@@ -1,8 +1,8 @@
 """The floors: what no store on this machine can be faster than.
 
 `floor-lmdb`: one LMDB transaction that puts a few rows of random bytes under growing keys,
-with the same durability as the others; by default two rows of 700 B, or what a pilot run says
-casckpt stores for a save (`rows`). `floor-pickle`: `pickle.dumps` of the state, and
+with the same durability as the others: two rows of 700 B. `floor-lmdb-same`: as many rows and
+bytes as casckpt stores for a save of the same workload, by a pilot run. `floor-pickle`: `pickle.dumps` of the state, and
 `pickle.loads` of it: no disk at all.
 
 Imports: lmdb (the very package casckpt stands on).
@@ -20,7 +20,7 @@ import lmdb
 from bench.measure import Usage
 from bench.peers.base import Durability, PeerBase
 
-__all__ = ["LmdbFloor", "PickleFloor"]
+__all__ = ["LmdbFloor", "PickleFloor", "SameBytesFloor"]
 
 MAP_BYTES = 1 << 34
 
@@ -58,6 +58,15 @@ class LmdbFloor(PeerBase):
 
     def close(self) -> None:
         self._env.close()
+
+
+class SameBytesFloor(LmdbFloor):
+    """A bare commit of as many rows and bytes as casckpt stores for a save of this workload.
+
+    Whoever runs it fills in `rows` (`bench.peers.casckpt_store.rows_of_a_save`).
+    """
+
+    name = "floor-lmdb-same"
 
 
 class PickleFloor(PeerBase):

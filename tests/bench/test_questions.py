@@ -38,8 +38,8 @@ def test_without_a_question_they_are_listed(capsys: pytest.CaptureFixture[str]) 
     ("question", "options", "rows"),
     [
         ("replay", ["--synthetic", "2x4", "--only", STORES], ["casckpt", "json-files"]),
-        ("save", ["--sizes", "2,5", "--steps", "3", "--only", STORES + ",floor-pickle,floor-lmdb"],
-         ["casckpt", "pickle-sqlite", "floor-lmdb"]),
+        ("save", ["--sizes", "2,5", "--steps", "3", "--only", STORES + ",floor-pickle,floor-lmdb-same"],
+         ["casckpt", "pickle-sqlite", "floor-lmdb-same"]),
         ("disk", ["--messages", "12", "--only", STORES], ["10", "12"]),
         ("load", ["--sizes", "4", "--rounds", "2", "--only", STORES + ",floor-pickle"],
          ["casckpt", "one path"]),
