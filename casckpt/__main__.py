@@ -3,9 +3,7 @@
 Imports: cli.
 """
 
-import sys
-
 from casckpt.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

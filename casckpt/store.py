@@ -181,7 +181,7 @@ class Store:
         *,
         name: str | None = None,
         encode: Callable[[Any], Any] | None = None,
-        decode: Callable[[Any], Any] | None = None,
+        decode: Callable[..., Any] | None = None,
         version: int = 1,
     ) -> C:
         """Let values of a class be stored and restored; can be used as a decorator.
@@ -191,8 +191,11 @@ class Store:
                 and `decode` any class.
             name: under which it is stored; None: module and name of the class.
             encode: from a value to what is stored in its stead.
-            decode: and back.
-            version: of what `encode` gives.
+            decode: and back; called with the version as well, if it takes two arguments.
+            version: of what `encode` gives, from 1.
+
+        Raises:
+            InvalidInputError: not such a class, or another one has the name.
         """
         self._registry.register(cls, name=name, encode=encode, decode=decode, version=version)
         return cls

@@ -127,7 +127,16 @@ class Ledger:
     def head(self, thread: str) -> Point | None:
         """The newest checkpoint of a thread; None if it has none."""
         ref = self.ref(thread)
-        return None if ref is None or ref.target is None else self.ancestry.point(ref.target)
+        while True:
+            if ref is None or ref.target is None:
+                return None
+            try:
+                return self.ancestry.point(ref.target)
+            except PrunedError:
+                # Moved away and collected since the ref was read: then it has a newer one.
+                before, ref = ref, self.ref(thread)
+                if ref == before:
+                    raise
 
     def append(
         self,
@@ -189,7 +198,13 @@ class Ledger:
             head = ref.target if ref is not None else None
             agreed = isinstance(expect, AnyHead) or head == expect
             parent_id = head if isinstance(expect, AnyHead) else expect
-            parent = None if parent_id is None else self.ancestry.point(parent_id)
+            try:
+                parent = None if parent_id is None else self.ancestry.point(parent_id)
+            except PrunedError:
+                before, ref = ref, self.engine.ref(name)
+                if ref == before or not isinstance(expect, AnyHead):
+                    raise
+                continue
             now_ns = max(self.clock(), 0)
             record = CheckpointRecord(
                 parents=() if parent is None else (parent.id,),

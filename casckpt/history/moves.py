@@ -262,7 +262,14 @@ def _move(ledger: Ledger, name: str, choose: Callable[[Ref | None], RefUpdate | 
     """Read the ref, choose where it goes, move it; again if it moved in between."""
     ref = ledger.ref(name)
     for _ in range(RETRIES_MAX):
-        update = choose(ref)
+        try:
+            update = choose(ref)
+        except PrunedError:
+            # Perhaps only because the head moved and gc passed since the ref was read.
+            before, ref = ref, ledger.ref(name)
+            if ref == before:
+                raise
+            continue
         if update is None:
             return
         try:

@@ -21,6 +21,7 @@ from casckpt.format.records import CheckpointRecord
 from casckpt.ids import ObjectId, object_id
 from casckpt.path import Path
 from casckpt.tree import native
+from casckpt.tree import view as views
 from casckpt.tree.fast import FastBuilder
 from casckpt.tree.guide import Guide
 from casckpt.tree.lazy import Opener
@@ -39,6 +40,7 @@ __all__ = [
     "put_state",
     "root_id",
     "size_of",
+    "view",
 ]
 
 GUIDES_MAX: Final = 32
@@ -139,6 +141,12 @@ def load(vault: Vault, codec: Codec, root: bytes, path: Path) -> Any:
         return Loader(vault, codec).value(root)
     opener = Opener(vault, codec)
     return opener.load(find(opener, opener.node(root), path))
+
+
+def view(vault: Vault, codec: Codec, root: bytes, path: Path) -> Any:
+    """The state, or what lies at a path in it, as a view; raises as `load` does."""
+    opener = Opener(vault, codec)
+    return views.view(opener, find(opener, opener.node(root), path))
 
 
 def size_of(root: bytes) -> int:

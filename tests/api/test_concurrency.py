@@ -1,0 +1,128 @@
+"""Several OS threads, several handles: nothing is lost, one winner where one is asked for."""
+
+import threading
+
+import casckpt
+
+
+def in_parallel(count, work):
+    """Run work(0), work(1), ... at the same time; raise what any of them raised."""
+    start, errors = threading.Barrier(count), []
+
+    def one(number):
+        start.wait()
+        try:
+            work(number)
+        except BaseException as error:
+            errors.append(error)
+            raise
+
+    workers = [threading.Thread(target=one, args=(n,)) for n in range(count)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert errors == []
+
+
+def test_two_writers_of_one_thread_lose_nothing(store):
+    run = store.thread("t")
+
+    def write(number):
+        for n in range(60):
+            run.save({"writer": number, "n": n, "pad": ["x" * 50] * 40})
+
+    in_parallel(3, write)
+    states = [c.load() for c in run.log()]
+    assert len(states) == 180
+    for number in range(3):
+        mine = [s["n"] for s in states if s["writer"] == number]
+        assert mine == list(range(59, -1, -1))
+    steps = [c.step for c in run.log()]
+    assert steps == list(range(179, -1, -1))
+
+
+def test_expect_has_one_winner_each_time(store):
+    run = store.thread("t")
+    run.save({"n": 0})
+    wins, losses = [], []
+
+    def compete(number):
+        for _ in range(25):
+            head = run.head
+            try:
+                run.save({"by": number}, expect=head)
+            except casckpt.ConflictError as error:
+                losses.append((head.id, error.details["expected"], error.details["actual"]))
+            else:
+                wins.append(head.id)
+
+    in_parallel(3, compete)
+    assert len(wins) + len(losses) == 75
+    assert all(head == expected != actual for head, expected, actual in losses)
+    assert len(wins) == len(set(wins)) == run.head.step
+
+
+def test_two_handles_of_one_store(disk):
+    with casckpt.open(disk, durability="none") as one, casckpt.open(disk, durability="none") as two:
+
+        def write(number):
+            run = (one, two)[number].thread("t")
+            for n in range(50):
+                run.save([number, n])
+
+        in_parallel(2, write)
+        assert one.thread("t").head == two.thread("t").head
+        assert one.thread("t").head.step == 99
+
+
+def test_tags_from_two_sides(store):
+    saved = store.thread("t").save(0)
+    in_parallel(3, lambda number: [saved.tag(f"{number}-{n}") for n in range(20)])
+    assert sorted(saved.tags) == sorted(f"{i}-{n}" for i in range(3) for n in range(20))
+    assert all(list(store.find(tag=tag)) == [saved] for tag in saved.tags)
+
+
+def test_readers_while_others_write_and_collect(store):
+    run = store.thread("t")
+    run.save(["x" * 100] * 100)
+    done = threading.Event()
+
+    def work(number):
+        if number == 0:
+            try:
+                for n in range(80):
+                    run.save([f"{n}" * 100] * 100)
+                    if n % 20 == 19:
+                        run.rewind("~10")
+                        store.gc(grace=0)
+            finally:
+                done.set()
+        else:
+            while not done.is_set():
+                try:
+                    for c in run.log(limit=5):
+                        assert len(c.load()) == 100
+                except casckpt.PrunedError:
+                    assert number  # rewound away and collected under our eyes
+                assert run.head is not None
+
+    in_parallel(3, work)
+    assert list(store.fsck()) == []
+
+
+def test_forks_of_one_name_have_one_winner(store):
+    run = store.thread("t")
+    run.save(0)
+    wins = []
+
+    def compete(number):
+        for n in range(15):
+            try:
+                run.fork(f"fork-{n}")
+            except casckpt.ConflictError:
+                continue
+            wins.append((n, number))
+
+    in_parallel(3, compete)
+    assert sorted(n for n, _ in wins) == list(range(15))
