@@ -62,8 +62,6 @@ def exact(value: Any) -> Any:
         return (kind, *_dtype(value.dtype), _items(np.asarray(value)))
     if isinstance(value, PurePath):
         return (kind, value.parts, str(value))
-    if isinstance(value, dt.tzinfo):
-        return (kind, repr(value), *_held(value))
     if isinstance(value, tuple):
         return (kind, *map(exact, tuple(value)), *_held(value))
     if isinstance(value, str | bytes | int):
