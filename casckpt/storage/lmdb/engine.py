@@ -8,13 +8,16 @@ Imports: errors, ids, the engine interface, limits, its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from casckpt.errors import ClosedError, InvalidInputError
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import (
+    GcReport,
     LogEntry,
     NewObject,
     Posting,
@@ -33,6 +36,7 @@ from casckpt.storage.lmdb import (
     posts,
     refs,
     space,
+    sweep,
     tables,
 )
 
@@ -44,9 +48,9 @@ PAGE: Final = 256
 
 def open_lmdb(
     path: str | Path,
-    *,
-    create: bool,
     header: bytes | None = None,
+    *,
+    create: bool | None = None,
     read_only: bool = False,
     durability: str = "full",
 ) -> LmdbEngine:
@@ -54,8 +58,9 @@ def open_lmdb(
 
     Args:
         path: the directory; its parent must exist.
-        create: make a store there if there is none. Otherwise nothing is ever created.
         header: the blob for a new store; an existing one keeps its own.
+        create: make a store there if there is none; as a rule, if a header is given.
+            Otherwise nothing is ever created.
         read_only: works where nothing may be written, not even a lock file; then a writer at
             work can make a read fail with CorruptError, which is not true of anything else.
         durability: "full": a commit survives power loss when `commit` returns. "relaxed": the
@@ -69,6 +74,8 @@ def open_lmdb(
         StorageError: no parent, no permission, disk full, no lock.
     """
     path = Path(path)
+    if create is None:
+        create = header is not None
     if create and not read_only:
         if header is None:
             raise InvalidInputError("a new store needs a header")
@@ -222,6 +229,27 @@ class LmdbEngine:
     def ids_with_prefix(self, prefix: str, *, limit: int) -> list[ObjectId]:
         """See `Engine.ids_with_prefix`."""
         return browse.ids_with_prefix(self._open(), prefix, limit)
+
+    def gc(
+        self,
+        roots: Callable[[], Iterable[ObjectId]],
+        *,
+        dry_run: bool = False,
+        log_keep: timedelta | None = None,
+        now_ns: int = 0,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> GcReport:
+        """See `Engine.gc`."""
+        here = self._open()
+        if not dry_run:
+            here.check_writable(read_only=self.read_only)
+        keep = None if log_keep is None else now_ns - log_keep // timedelta(microseconds=1) * 1000
+        collector = sweep.Collector(here, roots, dry_run=dry_run, keep_since_ns=keep)
+        with closing(collector.steps()) as steps:
+            for _ in steps:
+                if progress is not None:
+                    progress(*collector.progress)
+        return collector.report()
 
     def sync(self) -> None:
         """See `Engine.sync`."""

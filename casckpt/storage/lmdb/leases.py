@@ -51,18 +51,18 @@ def _place() -> str:
     return f"{_read('/proc/sys/kernel/random/boot_id')} {namespace}".strip()
 
 
-def owner() -> bytes:
-    """This process, as a sign names it."""
+def owner(run: int = 0) -> bytes:
+    """This process, as a sign names it; `run` tells apart what it does at the same time."""
     pid = os.getpid()
-    return f"{pid}|{_started(pid)}|{_place()}".encode()
+    return f"{pid}|{_started(pid)}|{run}|{_place()}".encode()
 
 
 def is_alive(sign: bytes) -> bool:
     """Whether the process that left the sign is still there."""
-    number, _, rest = sign.decode("utf-8", "replace").partition("|")
-    started, _, place = rest.partition("|")
-    if not number.isdecimal() or place != _place():
+    fields = sign.decode("utf-8", "replace").split("|", 3)
+    if len(fields) < 4 or not fields[0].isdecimal() or fields[3] != _place():
         return False
+    number, started = fields[:2]
     pid = int(number)
     if started:
         return _started(pid) == started
@@ -82,9 +82,9 @@ def lease_key(seq: int) -> bytes:
     return _LEASE + number_key(seq)
 
 
-def claim(txn: Any, tables: Tables, key: bytes) -> None:
+def claim(txn: Any, tables: Tables, key: bytes, sign: bytes | None = None) -> None:
     """Leave this process's sign."""
-    txn.put(key, owner(), db=tables.meta)
+    txn.put(key, sign or owner(), db=tables.meta)
 
 
 def drop(txn: Any, tables: Tables, key: bytes) -> None:
@@ -98,8 +98,14 @@ def holder(txn: Any, tables: Tables, key: bytes) -> bytes | None:
     return sign if sign is not None and is_alive(sign) else None
 
 
-def lowest(txn: Any, tables: Tables) -> int | None:
-    """The lowest seq under a lease of a living process; leases of dead ones are removed."""
+def lowest(txn: Any, tables: Tables, *, clean: bool) -> int | None:
+    """The lowest seq under a lease of a living process.
+
+    Args:
+        txn: with `clean`, a write transaction.
+        tables: its tables.
+        clean: remove the leases of dead processes.
+    """
     found = None
     with txn.cursor(tables.meta) as cursor:
         there = cursor.set_range(_LEASE)
@@ -107,6 +113,8 @@ def lowest(txn: Any, tables: Tables) -> int | None:
             if is_alive(cursor.value()):
                 found = found or int.from_bytes(cursor.key()[len(_LEASE) :], "big")
                 there = cursor.next()
-            else:
+            elif clean:
                 there = cursor.delete() and bool(cursor.key())
+            else:
+                there = cursor.next()
     return found

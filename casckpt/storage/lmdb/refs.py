@@ -26,6 +26,7 @@ from casckpt.storage.lmdb.tables import number_key
 __all__ = [
     "get",
     "get_entry",
+    "key",
     "list_refs",
     "newest",
     "parse_entry",
@@ -56,11 +57,16 @@ def parse_ref(key: bytes, value: bytes) -> Ref:
     return Ref(name, target, value[at:], version, last_log)
 
 
+def key(ref: Ref) -> bytes:
+    """The key of a ref's row."""
+    return ref_key(ref.name)
+
+
 def get(txn: Any, table: Any, name: str) -> Ref | None:
     """The ref of that name, deleted ones included."""
-    key = ref_key(name)
-    value = txn.get(key, db=table)
-    return None if value is None else parse_ref(key, value)
+    row = ref_key(name)
+    value = txn.get(row, db=table)
+    return None if value is None else parse_ref(row, value)
 
 
 def put(txn: Any, table: Any, ref: Ref) -> None:
@@ -126,9 +132,8 @@ def get_entry(txn: Any, table: Any, number: int) -> LogEntry | None:
     """One entry of the log."""
     if not 0 < number < 1 << 64:
         return None
-    key = number_key(number)
-    value = txn.get(key, db=table)
-    return None if value is None else parse_entry(key, value)
+    value = txn.get(number_key(number), db=table)
+    return None if value is None else parse_entry(number_key(number), value)
 
 
 def newest(txn: Any, table: Any, before: int | None, limit: int | None) -> list[LogEntry]:
