@@ -84,20 +84,22 @@ def replay_workload(
     """Replay, load, weigh and verify; the results as JSON-able values."""
     base = Path(tempfile.mkdtemp(prefix="casckpt-bench-", dir=settings.folder))
     subjects = [_Subject(peer, base / peer.name) for peer in peers]
+    opened: list[Peer] = []
     try:
         for subject in subjects:
             if isinstance(subject.peer, SameBytesFloor):
                 base.joinpath("pilot").mkdir()
                 subject.peer.rows = rows_of_a_save(workload, base / "pilot")
             subject.peer.open(subject.folder, settings.durability)
+            opened.append(subject.peer)
         with quiet_gc() as collect:
             facts = _save_all(workload, subjects, settings, collect, progress)
             _reopen(subjects, settings)
             _load_all(facts["lengths"], subjects, settings, collect)
         return _outcome(workload, subjects, settings, facts, progress)
     finally:
-        for subject in subjects:
-            subject.peer.close()
+        for peer in opened:
+            peer.close()
         if not settings.keep:
             shutil.rmtree(base, ignore_errors=True)
 

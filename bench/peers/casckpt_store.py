@@ -47,6 +47,7 @@ class CasckptPeer(PeerBase):
 
     def open(self, folder: Path, durability: Durability) -> None:
         self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
         self.store = casckpt.open(folder / "store.casckpt", durability=durability)
 
     def save(self, thread: str, prepared: Any, label: str | None) -> None:
