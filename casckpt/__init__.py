@@ -1,1 +1,62 @@
-"""casckpt: a content-addressed, git-like checkpoint store for the state of Python agents."""
+"""casckpt: a content-addressed, git-like checkpoint store for the state of Python agents.
+
+::
+
+    import casckpt
+
+    store = casckpt.open("agents.casckpt")
+    run = store.thread("support/alice")
+    run.save({"messages": [], "step": 0}, label="planned")
+    state = run.load()
+
+This is the front door: names, no logic.
+"""
+
+from casckpt.checkpoint import Checkpoint
+from casckpt.errors import (
+    CasckptError,
+    ClosedError,
+    ConflictError,
+    CorruptError,
+    FormatVersionError,
+    InvalidInputError,
+    LimitError,
+    NotAStoreError,
+    NotFoundError,
+    PrunedError,
+    StorageError,
+    StoreFileError,
+    UnsupportedValueError,
+)
+from casckpt.path import format_path, parse_path
+from casckpt.store import Store
+from casckpt.store import open_store as open  # noqa: A004 - casckpt.open is the point
+from casckpt.thread import Move, Thread, ThreadInfo
+from casckpt.values import Record
+
+__all__ = [
+    "CasckptError",
+    "Checkpoint",
+    "ClosedError",
+    "ConflictError",
+    "CorruptError",
+    "FormatVersionError",
+    "InvalidInputError",
+    "LimitError",
+    "Move",
+    "NotAStoreError",
+    "NotFoundError",
+    "PrunedError",
+    "Record",
+    "StorageError",
+    "Store",
+    "StoreFileError",
+    "Thread",
+    "ThreadInfo",
+    "UnsupportedValueError",
+    "format_path",
+    "open",
+    "parse_path",
+]
+
+__version__ = "0.1.0"

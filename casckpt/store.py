@@ -245,6 +245,7 @@ class Store:
         self._ledger.close()
 
     def __enter__(self) -> Self:
+        self._ledger.check_open()
         return self
 
     def __exit__(
