@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from casckpt.errors import ClosedError, InvalidInputError
 from casckpt.ids import ObjectId
@@ -21,6 +21,7 @@ from casckpt.storage.engine import (
     LogEntry,
     NewObject,
     Posting,
+    Problem,
     Ref,
     RefUpdate,
     StoredObject,
@@ -28,6 +29,7 @@ from casckpt.storage.engine import (
 from casckpt.storage.limits import check_commit
 from casckpt.storage.lmdb import (
     browse,
+    check,
     commit,
     files,
     index,
@@ -36,6 +38,7 @@ from casckpt.storage.lmdb import (
     posts,
     refs,
     space,
+    stats,
     sweep,
     tables,
 )
@@ -250,6 +253,14 @@ class LmdbEngine:
                 if progress is not None:
                     progress(*collector.progress)
         return collector.report()
+
+    def check(self, *, data: bool = True) -> Iterator[Problem]:
+        """See `Engine.check`."""
+        return check.check(self._open(), data=data)
+
+    def stats(self) -> dict[str, Any]:
+        """See `Engine.stats`."""
+        return stats.stats(self._open())
 
     def sync(self) -> None:
         """See `Engine.sync`."""

@@ -28,9 +28,10 @@ def purge(space: Space, marks: Marks) -> Iterator[str]:
     """Remove the postings of what is not live; after the sweep."""
     place: tuple[bytes, bytes] | None = None
     while True:
-        stale: list[tuple[bytes, bytes]] = []
         with space.reading() as txn:
-            place = _stale(txn, space.tables.posts, marks, place, stale)
+            page, place = posts.walk(txn, space.tables.posts, place, LOOK)
+        # No row or no index entry: neither comes back under this seq.
+        stale = [p for p in page if marks.state(int.from_bytes(p[1][8:], "big")) != LIVE]
         yield "purge"
         for begin in range(0, len(stale), BATCH):
             batch = stale[begin : begin + BATCH]
@@ -43,35 +44,6 @@ def purge(space: Space, marks: Marks) -> Iterator[str]:
             yield "purge"
         if place is None:
             return
-
-
-def _stale(
-    txn: Any,
-    table: Any,
-    marks: Marks,
-    place: tuple[bytes, bytes] | None,
-    stale: list[tuple[bytes, bytes]],
-) -> tuple[bytes, bytes] | None:
-    """Collect stale postings behind `place`; returns where it stopped, None at the end."""
-    with txn.cursor(table) as cursor:
-        if place is None:
-            there = cursor.first()
-        else:
-            there = cursor.set_range_dup(*place)
-            if there and cursor.value() == place[1]:
-                there = cursor.next()
-            elif not there and cursor.set_range(place[0]):
-                # Behind the list's last entry, or the list is gone.
-                there = cursor.next_nodup() if cursor.key() == place[0] else True
-        if not there:
-            return None
-        for seen, (name, value) in enumerate(cursor, 1):
-            # Its row is gone or has no index entry: neither comes back under this seq.
-            if marks.state(int.from_bytes(value[8:], "big")) != LIVE:
-                stale.append((name, value))
-            if seen == LOOK:
-                return name, value
-    return None
 
 
 def forget(space: Space, held: set[str]) -> Iterator[str]:

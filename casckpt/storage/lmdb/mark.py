@@ -95,21 +95,29 @@ class Marks:
                     state = states[seq - low]
                     if seq > self.horizon:
                         state = states[seq - low] = LIVE
-                    if state == LIVE:
-                        head = parse(seq, data)
-                        for child in head.own:
-                            if child < low:
-                                raise _missing(child, seq)
-                            states[child - low] = LIVE
-                        if head.base:
-                            self._need(seq, head.base, head.shared)
-                    else:
-                        self._condemn(seq, data, state)
+                    try:
+                        if state == LIVE:
+                            head = parse(seq, data)
+                            for child in head.own:
+                                if child < low:
+                                    raise _missing(child, seq)
+                                states[child - low] = LIVE
+                            if head.base:
+                                self._need(seq, head.base, head.shared)
+                        else:
+                            self._condemn(seq, data, state)
+                    except CorruptError as error:
+                        self.fault(error)
                     limit -= 1
                     if not limit:
                         return True
         self._expect_gap(low - 1)
         return False
+
+    def fault(self, error: CorruptError) -> None:
+        """Something needed is missing or malformed: stop (where `check` goes on)."""
+        msg = f"{error.message}: nothing more was removed; run fsck"
+        raise CorruptError(msg, **error.details)
 
     def _need(self, seq: int, base: int, count: int) -> None:
         """The scan is at `seq`: its base's bytes and `count` leading children are needed."""
@@ -122,6 +130,8 @@ class Marks:
                 self._needs[base] = count
 
     def _condemn(self, seq: int, data: bytes, state: int) -> None:
+        self.condemned.append(seq)
+        self.kinds.append(data[0] >> 4 if data else 0)
         if state == BASE:
             head = parse(seq, data)
             needed = self._needs.pop(seq, 0)
@@ -133,15 +143,14 @@ class Marks:
                 self._need(seq, head.base, min(needed, head.shared))
         else:
             self.condemned_bytes += len(data)
-        self.condemned.append(seq)
-        self.kinds.append(data[0] >> 4 if data else 0)
 
     def _expect_gap(self, seq: int) -> None:
         """No row between `seq` and the last one is needed, for none is there."""
         begin, end = seq + 1 - self.low, self._next + 1 - self.low
         if end > begin and self.states.count(0, begin, end) != end - begin:
-            missing = next(n for n in range(end - 1, begin - 1, -1) if self.states[n])
-            raise _missing(missing + self.low, 0)
+            for missing in range(end - 1, begin - 1, -1):
+                if self.states[missing]:
+                    self.fault(_missing(missing + self.low, 0))
 
     def gain(self, txn: Any, table: Any, seq: int) -> None:
         """After the scan: a row is reachable after all; mark it with all it needs.
@@ -187,4 +196,4 @@ def _leading(seq: int, head: Head, needed: int) -> tuple[int, ...]:
 
 def _missing(seq: int, parent: int) -> CorruptError:
     who = f", though row {parent} needs it" if parent else ""
-    return CorruptError(f"row {seq} is missing{who}: nothing more was removed; run fsck", row=seq)
+    return CorruptError(f"row {seq} is missing{who}", row=seq)

@@ -22,7 +22,7 @@ from casckpt.storage.lmdb import index, objects
 from casckpt.storage.lmdb.caches import Payloads
 from casckpt.storage.lmdb.tables import SEQ_MAX, Tables
 
-__all__ = ["ENTRY_BYTES", "add", "bounds", "count", "entry", "names", "page", "remove"]
+__all__ = ["ENTRY_BYTES", "add", "bounds", "count", "entry", "names", "page", "remove", "walk"]
 
 ENTRY_BYTES: Final = 14
 
@@ -132,6 +132,32 @@ def _seek(cursor: Any, name: bytes, low: bytes, high: bytes, *, newest_first: bo
     if cursor.set_range_dup(name, high):
         return cursor.value() == high or bool(cursor.prev_dup())
     return bool(cursor.set_key(name) and cursor.last_dup())
+
+
+def walk(
+    txn: Any, table: Any, place: tuple[bytes, bytes] | None, limit: int
+) -> tuple[list[tuple[bytes, bytes]], tuple[bytes, bytes] | None]:
+    """Up to `limit` entries of all lists behind `place` (None: from the first), with names.
+
+    Returns them, and where to go on (None: there are no more).
+    """
+    found: list[tuple[bytes, bytes]] = []
+    with txn.cursor(table) as cursor:
+        if place is None:
+            there = cursor.first()
+        else:
+            there = cursor.set_range_dup(*place)
+            if there and cursor.value() == place[1]:
+                there = cursor.next()
+            elif not there and cursor.set_range(place[0]):
+                # Behind the list's last entry, or the list is gone.
+                there = cursor.next_nodup() if cursor.key() == place[0] else True
+        if there:
+            for item in cursor:
+                found.append(item)
+                if len(found) == limit:
+                    return found, item
+    return found, None
 
 
 def _object(

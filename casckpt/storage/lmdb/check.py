@@ -1,0 +1,234 @@
+"""Looking for damage.
+
+The books: every entry of the index leads to a row, no two to the same, and no two from one
+id; with all those rows taken for live, one scan of gc's own (`mark`) must find every child
+and every base that they need, indexed where it is a child. What is left over serves nobody.
+Targets of refs are stored; refs, log and postings can be read. The data: every row decodes,
+and the index leads from the id of its bytes to it.
+
+Reading takes many transactions, and gc may remove things in between. The epoch tells: if it
+has moved, the books are gone through again.
+
+Invariants: what is wrong is yielded, never raised; nothing is written.
+
+Imports: errors, ids, the engine interface, its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from casckpt.errors import CorruptError, StorageError
+from casckpt.storage.engine import Problem
+from casckpt.storage.lmdb import browse, index, objects, posts, refs, tables
+from casckpt.storage.lmdb.caches import Payloads
+from casckpt.storage.lmdb.mark import LIVE, Marks
+from casckpt.storage.lmdb.row import DEPTH_MAX, parse
+from casckpt.storage.lmdb.space import Space
+from casckpt.storage.lmdb.tables import SEQ_MAX
+
+__all__ = ["check"]
+
+SLICE: Final = 2048
+"""Rows, index entries, postings read in one transaction."""
+RETRIES: Final = 5
+"""Times that gc may get in the way before we give up."""
+
+
+def check(space: Space, *, data: bool) -> Iterator[Problem]:
+    """See `Engine.check`.
+
+    Raises:
+        StorageError: gc removes things all the time; try again when it has ended.
+    """
+    for step in (_books, _refs, _log, _posts, _data if data else _nothing):
+        try:
+            yield from step(space)
+        except CorruptError as error:
+            yield _damage(error.message)
+
+
+def _damage(what: str) -> Problem:
+    return Problem("damage", what)
+
+
+def _nothing(_: Space) -> Iterator[Problem]:
+    return iter(())
+
+
+class _Survey(Marks):
+    """Marks that note what is wrong and go on."""
+
+    def __init__(self, low: int, top: int) -> None:
+        super().__init__(low, top, top)
+        self.problems: list[Problem] = []
+        self.lost: dict[int, str] = {}
+        """Rows that are missing, by seq."""
+
+    def fault(self, error: CorruptError) -> None:
+        if "row" in error.details:
+            self.lost[error.details["row"]] = error.message
+        else:
+            self.problems.append(_damage(error.message))
+
+
+def _books(space: Space) -> Iterator[Problem]:
+    for _ in range(RETRIES):
+        epoch, problems = _survey(space)
+        with space.reading() as txn:
+            if tables.state(txn, space.tables).epoch == epoch:
+                yield from problems
+                return
+    raise StorageError(f"{space.path}: gc is at work; check again when it has ended")
+
+
+def _survey(space: Space) -> tuple[int, list[Problem]]:
+    """The epoch, and what is wrong with rows and index under it."""
+    with space.reading() as txn:
+        tables.header(txn, space.tables)
+        state = tables.state(txn, space.tables)
+        top = tables.last_seq(txn, space.tables, state.seq_floor)
+        with txn.cursor(space.tables.rows) as cursor:
+            low = int.from_bytes(cursor.key(), "big") if cursor.first() else top + 1
+    if top > SEQ_MAX:
+        return state.epoch, [_damage(f"a row has the impossible number {top}")]
+    marks = _Survey(low, top)
+    _enter_index(space, marks)
+    indexed = bytes(marks.states)
+    more = True
+    while more:
+        with space.reading() as txn:
+            more = marks.scan(txn, space.tables.rows, SLICE)
+    for at, flag in enumerate(indexed):
+        if not flag and marks.states[at] == LIVE:
+            marks.problems.append(_damage(f"the index does not lead to row {at + low}, a child"))
+    for seq in marks.condemned:
+        if not marks.states[seq - low]:
+            marks.problems.append(Problem("untidy", f"row {seq} serves nobody; gc removes it"))
+    marks.problems += _name(space, marks.lost, "lost")
+    return state.epoch, marks.problems
+
+
+def _enter_index(space: Space, marks: _Survey) -> None:
+    """Take every row that the index leads to for a root."""
+    after = b""
+    more = True
+    while more:
+        with space.reading() as txn, txn.cursor(space.tables.index) as cursor:
+            page = list(index.scan(cursor, after, SLICE))
+        before = after
+        for entry in page:
+            prefix = entry[: index.PREFIX_BYTES]
+            seq = int.from_bytes(entry[index.PREFIX_BYTES :], "big")
+            if len(entry) != index.ENTRY_BYTES:
+                marks.fault(CorruptError("an entry of the index is malformed"))
+            elif prefix == before[: index.PREFIX_BYTES]:
+                marks.fault(CorruptError(f"the index has two rows for object {prefix.hex()}"))
+            elif seq < marks.low:
+                msg = f"object {prefix.hex()} is lost: its row {seq} is missing"
+                marks.fault(CorruptError(msg))
+            elif seq <= marks.top:
+                if marks.state(seq) == LIVE:
+                    marks.fault(CorruptError(f"the index has two objects for row {seq}"))
+                marks.root(seq)
+            before = entry
+        more = len(page) == SLICE
+        after = page[-1] if page else b""
+
+
+def _refs(space: Space) -> Iterator[Problem]:
+    after: str | None = None
+    more = True
+    while more:
+        problems = []
+        with space.reading() as txn, txn.cursor(space.tables.index) as finder:
+            page = refs.list_refs(txn, space.tables.refs, "", after, SLICE, deleted=True)
+            for ref in page:
+                if ref.target is not None and not index.find(finder, ref.target):
+                    what = f"the target of ref {ref.name!r} is missing"
+                    problems.append(Problem("damage", what, ref.target))
+        yield from problems
+        more = len(page) == SLICE
+        after = page[-1].name if page else None
+
+
+def _log(space: Space) -> Iterator[Problem]:
+    before: int | None = None
+    more = True
+    while more:
+        with space.reading() as txn:
+            page = refs.newest(txn, space.tables.log, before, SLICE)
+        for entry in page:
+            if entry.previous >= entry.number:
+                yield _damage(f"log entry {entry.number} follows a later one")
+        more = len(page) == SLICE
+        before = page[-1].number if page else None
+
+
+def _posts(space: Space) -> Iterator[Problem]:
+    place: tuple[bytes, bytes] | None = None
+    while True:
+        lost: dict[bytes, int] = {}
+        with space.reading() as txn:
+            page, place = posts.walk(txn, space.tables.posts, place, SLICE)
+            for name, value in page:
+                if len(value) != posts.ENTRY_BYTES:
+                    raise CorruptError(f"list {name!r} has a malformed posting")
+                if txn.get(b"\0\0" + value[8:], db=space.tables.rows) is None:
+                    lost[name] = lost.get(name, 0) + 1
+        for name, count in lost.items():
+            yield Problem("untidy", f"list {name!r} has {count} postings of objects that are gone")
+        if place is None:
+            return
+
+
+def _data(space: Space) -> Iterator[Problem]:
+    """Decode every row, newest first, so that most bases are remembered from their deltas."""
+    cache = Payloads()
+    suspects: dict[int, str] = {}
+    below: int | None = None
+    more = True
+    while more:
+        with space.reading() as txn, txn.cursor(space.tables.index) as finder:
+            slice_ = browse.descend(txn, space.tables.rows, below, SLICE // 8)
+            for seq, row in slice_:
+                what = _look(txn, space, cache, finder, seq, row)
+                if what:
+                    suspects[seq] = what
+        more = len(slice_) == SLICE // 8
+        below = slice_[-1][0] if slice_ else None
+    # Those that the index does not lead to are bases that gc has left, or gone by now.
+    yield from _name(space, suspects, "damaged")
+
+
+def _look(txn: Any, space: Space, cache: Payloads, finder: Any, seq: int, row: bytes) -> str:
+    """What is wrong with a row's bytes, or, if they are not indexed, could be."""
+    try:
+        head = parse(seq, row)
+        known = objects.load(txn, space.tables.rows, cache, seq)
+        if known is not None and index.find(finder, known.id) == seq:
+            if head.base:
+                base = cache.get(head.base)
+                if base is not None and base.depth + 1 != head.depth:
+                    return f"row {seq} states a depth of {head.depth} (limit {DEPTH_MAX})"
+            return ""
+    except CorruptError as error:
+        return error.message
+    return f"the bytes of row {seq} do not match the id it is indexed by"
+
+
+def _name(space: Space, suspects: dict[int, str], how: str) -> Iterator[Problem]:
+    """Tell of those rows that the index leads to, by the ids it has for them."""
+    after = b""
+    more = bool(suspects)
+    while more:
+        with space.reading() as txn, txn.cursor(space.tables.index) as cursor:
+            page = list(index.scan(cursor, after, SLICE))
+        for entry in page:
+            seq = int.from_bytes(entry[index.PREFIX_BYTES :], "big")
+            if seq in suspects:
+                prefix = entry[: index.PREFIX_BYTES].hex()
+                yield _damage(f"object {prefix} is {how}: {suspects[seq]}")
+        more = len(page) == SLICE
+        after = page[-1] if page else b""
