@@ -21,6 +21,9 @@ __all__ = ["check_label", "check_tag", "check_tags", "check_thread_name"]
 
 _RESERVED: Final = frozenset("~^:@{}")
 _FULL_ID = re.compile("[0-9a-fA-F]{64}")
+_PLAIN: Final = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*)(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+"""Most names look like this, and then there is nothing more to look at."""
+_PLAIN_CHARS_MAX: Final = 63
 # Control characters, lone surrogates, line and paragraph separators: they have no place in a
 # line of a listing, and surrogates have no UTF-8.
 _UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -33,6 +36,8 @@ def check_thread_name(name: str) -> str:
         InvalidInputError: it may not; the message says why.
         LimitError: it is longer than NAME_BYTES_MAX bytes of UTF-8.
     """
+    if type(name) is str and len(name) <= _PLAIN_CHARS_MAX and _PLAIN.fullmatch(name):
+        return name
     _check_text("thread name", name)
     used = sorted(_RESERVED.intersection(name))
     if used:

@@ -94,6 +94,9 @@ class Settled(NamedTuple):
         return Guided(self.guide, self.own or record)
 
 
+_NO_META: Final = Settled(cbor.head(cbor.MAP, 0), ())
+
+
 def put_state(draft: Draft, codec: Codec, state: Any, last: Guided | None) -> Settled:
     """Encode a state.
 
@@ -118,6 +121,8 @@ def put_state(draft: Draft, codec: Codec, state: Any, last: Guided | None) -> Se
 
 def put_meta(draft: Draft, codec: Codec, meta: dict[str, Any]) -> Settled:
     """Encode the facts about a checkpoint."""
+    if not meta:
+        return _NO_META
     built = FastBuilder(draft, codec).build(meta)
     return Settled(built.data, built.links)
 
