@@ -225,7 +225,16 @@ def _generic(number: int) -> Callable[[Any, bool], Any]:
     return lambda content, _immutable: Tag(number, content)
 
 
+def _key(content: Any, _immutable: bool) -> Tag:  # noqa: FBT001 - cbor2's signature
+    if type(content) is not bytes or content[:1] != _TAGGED or not is_canonical(content):
+        msg = "a key that is wrapped without need, or not canonical"
+        raise CorruptError(msg)
+    return Tag(c.TAG_KEY, content)
+
+
+_TAGGED = head(TAG, c.TAG_FIRST)[:1]
 _GENERIC = decoders({n: _generic(n) for n in range(c.TAG_FIRST, c.TAG_LAST + 1)})
+_GENERIC[c.TAG_KEY] = _key
 
 
 def decode_generic(payload: bytes) -> Any:

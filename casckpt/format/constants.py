@@ -62,13 +62,14 @@ TAG_OBJECT = 51817  # [flavour, type name, fields]: a class, stored structurally
 TAG_ENUM = 51818  # [type name, member name, value]
 TAG_CODEC = 51819  # [codec name, version, state]: a registered codec
 TAG_COLLECTION = 51820  # [type, items, ...]: deque, OrderedDict, Counter, defaultdict
+TAG_KEY = 51821  # of a byte string: the encoding of a key of a dict that begins with a tag
 TAG_FIRST, TAG_LAST = 51792, 51823
 
 # How values are split. Measured in docs/decisions/0002-tree-parameters.md.
 INLINE_BYTES_MAX = 1024
 """An encoded value up to this size lies in its parent; a larger one is its own object."""
 TREE_INLINE_BYTES_MAX = 8192
-"""The same for the top of a tree (it compresses well against its previous version)."""
+"""The same for a list and the top of any tree (they lie well against their previous version)."""
 ROOT_INLINE_BYTES_MAX = 16384
 """A root up to this size lies in its checkpoint record: most saves then write one object."""
 

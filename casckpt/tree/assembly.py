@@ -69,7 +69,7 @@ class Assembly:
             form: the encoding.
             mark: where it began.
             whole: never a link (the root of a state).
-            is_tree: the top of a tree, which is linked only from a larger size on.
+            is_tree: a list or the top of another tree, linked only from a larger size on.
             base: an object it resembles, if known.
         """
         limit = c.TREE_INLINE_BYTES_MAX if is_tree else c.INLINE_BYTES_MAX

@@ -33,6 +33,7 @@ class Encoded(NamedTuple):
     linked: int = 0
     """Bytes of payload in those objects and all below them, each as often as referred to."""
     is_tree: bool = False
+    """It is a list (one of a single leaf, too) or the top of another tree."""
     key: bytes = b""
     """For an entry of a map: its (last) key."""
     items: int = 1
@@ -50,9 +51,9 @@ class SlowBuilder:
         """The encoding of a whole state: not linked, however large it is."""
         return self._form(value, 0)
 
-    def entry(self, value: Any) -> bytes:
-        """The encoding of a value as it stands in a parent: linked if it is large."""
-        return self._entry(value, 0).data
+    def key(self, value: Any) -> bytes:
+        """The encoding of a key of a dict."""
+        return native.as_key(self._entry(value, 0).data)
 
     def _entry(self, value: Any, depth: int) -> Encoded:
         """A value as it stands in its parent: itself if small, else a link."""
@@ -137,13 +138,15 @@ class SlowBuilder:
     def _sequence(self, entries: list[Encoded]) -> Encoded:
         chunks = _chunked(entries, 0)
         if len(chunks) == 1:
-            return _joined(cbor.head(cbor.ARRAY, len(entries)), entries)
+            plain = _joined(cbor.head(cbor.ARRAY, len(entries)), entries)
+            return plain._replace(is_tree=True)
         return self._fan(entries, 0, _NODES, c.TAG_LIST_TREE)
 
     def _map(self, value: dict[Any, Any], depth: int) -> Encoded:
         entries: list[Encoded] = []
         for key, item in value.items():
             name, content = self._entry(key, depth + 1), self._entry(item, depth + 1)
+            name = name._replace(data=native.as_key(name.data))
             entry = _joined(b"", [name, content])
             entries.append(entry._replace(key=name.data))
         native.check_distinct(entry.key for entry in entries)

@@ -249,23 +249,23 @@ class FastBuilder:
                 if size >= c.CHUNK_BYTES_MIN and ends_chunk(0, size, index + 1, len(entry), entry):
                     break
             else:
-                return self._assembly.settle(b"".join(parts), mark, whole=whole)
+                return self._assembly.settle(b"".join(parts), mark, whole=whole, is_tree=True)
             self._assembly.take(mark)
         run = ListRun(self._assembly, self._entry, value, None, self._base, guided=False)
-        form, is_tree = run.form(prefix, depth + 1)
-        return self._assembly.settle(form, mark, whole=whole, is_tree=is_tree)
+        form = run.form(prefix, depth + 1)
+        return self._assembly.settle(form, mark, whole=whole, is_tree=True)
 
     def _guided_list(
         self, value: Sequence[Any], depth: int, prefix: bytes, old: ListGuide | None, *, whole: bool
     ) -> bytes:
         native.check_depth(depth)
         mark = self._assembly.mark()
-        run = ListRun(self._assembly, self._entry, value, old, self._base, guided=True)
-        form, is_tree = run.form(prefix, depth + 1)
-        base = old.oid if old is not None else None
-        entry = self._assembly.settle(form, mark, whole=whole, is_tree=is_tree, base=base)
+        base = old.oid if old is not None and old.oid is not None else self._base
+        run = ListRun(self._assembly, self._entry, value, old, base, guided=True)
+        form = run.form(prefix, depth + 1)
+        entry = self._assembly.settle(form, mark, whole=whole, is_tree=True, base=base)
         self._made = None
-        if len(form) >= _GUIDED_BYTES_MIN or is_tree:
+        if len(form) >= _GUIDED_BYTES_MIN:
             self._made = run.guide(None if entry is form else self._assembly.links[-1])
         return entry
 
@@ -285,9 +285,7 @@ class FastBuilder:
         native.check_distinct(entry.key for entry in entries)
         prefix += _SET_HEADS[type(value)]
         spine, leaf = fan_out(self._assembly, entries, keyed=False)
-        if not spine:
-            return self._assembly.settle(prefix + leaf, mark, whole=whole)
-        form = spine.form(prefix, c.TAG_LIST_TREE, leaf)
+        form = spine.form(prefix, c.TAG_LIST_TREE, leaf) if spine else prefix + leaf
         return self._assembly.settle(form, mark, whole=whole, is_tree=True)
 
     # Dicts.
@@ -305,8 +303,11 @@ class FastBuilder:
         start, before = assembly.mark()
         children: dict[Any, Guide] | None = {} if len(value) <= _GUIDED_KEYS_MAX else None
         old = guide.children if guide is not None else {}
-        base = guide.oid if guide is not None else None
-        entry = self._dict(value, depth, whole=whole, base=base, children=children, old=old)
+        outer_base = self._base
+        if guide is not None and guide.oid is not None:
+            self._base = guide.oid
+        entry = self._dict(value, depth, whole=whole, base=self._base, children=children, old=old)
+        self._base = outer_base
         linked = assembly.linked - before
         self._made = None
         if children or len(entry) + linked >= _GUIDED_BYTES_MIN:
@@ -342,7 +343,7 @@ class FastBuilder:
                     name = _key_encodings.get(key) or self._key(key, depth)
                 else:
                     odd_keys |= type(key) is not int
-                    name = self._entry(key, depth + 1)
+                    name = native.as_key(self._entry(key, depth + 1))
                 if children is None or type(item) not in _GUIDED_TYPES:
                     entry = self._entry(item, depth + 1)
                 else:
@@ -388,7 +389,7 @@ class FastBuilder:
 
     def _key(self, key: str, depth: int) -> bytes:
         """The encoding of a str as a key, remembered if it is short."""
-        data = self._entry(key, depth + 1)
+        data = native.as_key(self._entry(key, depth + 1))
         if len(key) <= _KEY_LENGTH_REMEMBERED:  # certainly no link
             if len(_key_encodings) >= _KEYS_REMEMBERED:
                 _key_encodings.clear()
@@ -399,7 +400,7 @@ class FastBuilder:
 def _located(error: InvalidInputError, value: Any) -> InvalidInputError:
     """The error with the path to what caused it, in words and in `details`."""
     steps = error.details.pop("steps", [])[::-1]
-    path = format_path(step if isinstance(step, str | int) else repr(step) for step in steps)
+    path = format_path(steps)
     where = f"at {path}" if steps else "at the root"
     message = f"{error.message} ({where})"
     if isinstance(error, LimitError) and _is_cycle(value, steps):

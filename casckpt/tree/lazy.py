@@ -103,10 +103,9 @@ class Opener:
         self.codec = codec
         self._bytes_max = bytes_max
         eager = Loader(source, codec, bytes_max=bytes_max)
-        tags: dict[int, Any] = {
-            tag: _wrapper(tag, eager) for tag in range(c.TAG_TUPLE, c.TAG_LAST + 1)
-        }
+        tags: dict[int, Any] = {tag: _wrapper(tag) for tag in range(c.TAG_TUPLE, c.TAG_LAST + 1)}
         tags |= {
+            c.TAG_KEY: eager.key,
             c.TAG_LINK: self._link,
             c.TAG_LIST_TREE: self._list_tree,
             c.TAG_MAP_TREE: self._map_tree,
@@ -128,7 +127,15 @@ class Opener:
 
     def load(self, node: Node) -> Any:
         """The whole value of a node, of fresh objects."""
-        return self._load(node, Loader(self.source, self.codec, bytes_max=self._bytes_max))
+        return self._load(node, self.loader())
+
+    def loader(self) -> Loader:
+        """A loader with the same limit, for one whole value."""
+        return Loader(self.source, self.codec, bytes_max=self._bytes_max)
+
+    def closed(self, tag: int, content: Any) -> Node:
+        """The node of a tagged item whose content is made of nodes."""
+        return self._table[tag](content, False)
 
     def _load(self, node: Node, loader: Loader) -> Any:
         kind = type(node)
@@ -217,16 +224,13 @@ class Opener:
 
     def encoded_key(self, key: Any) -> bytes:
         """The encoding of a key, as maps are sorted by."""
-        return SlowBuilder(_NoSink(), self.codec).entry(key)
+        return SlowBuilder(_NoSink(), self.codec).key(key)
 
     def _fan(self, levels: Any, *, keyed: bool = False) -> Fan:
         return Fan(self.source, levels, keyed=keyed)
 
-    def _link(self, content: Any, immutable: bool) -> Any:  # noqa: FBT001
-        oid = link_target(content)
-        if immutable:
-            return Loader(self.source, self.codec, bytes_max=self._bytes_max).object(oid)
-        return Link(oid, content[1])
+    def _link(self, content: Any, _immutable: bool) -> Link:  # noqa: FBT001
+        return Link(link_target(content), content[1])
 
     def _list_tree(self, content: Any, _immutable: bool) -> ListTree:  # noqa: FBT001
         *levels, items = content
@@ -243,9 +247,5 @@ class Opener:
         return MapTree(order, self._fan(levels, keyed=True), last)
 
 
-def _wrapper(tag: int, eager: Loader) -> Any:
-    def wrap(content: Any, immutable: bool) -> Any:  # noqa: FBT001 - cbor2's signature
-        # Inside a key nothing may stay closed: the key is looked up by its value.
-        return eager.restore(tag, content) if immutable else Wrapped(tag, content)
-
-    return wrap
+def _wrapper(tag: int) -> Any:
+    return lambda content, _immutable: Wrapped(tag, content)

@@ -19,6 +19,7 @@ __all__ = [
     "LINK_HEAD",
     "SCALARS",
     "array_cuts",
+    "as_key",
     "check_depth",
     "check_distinct",
     "count_code_points",
@@ -33,6 +34,8 @@ SCALARS = frozenset((type(None), bool, int, float, str, bytes, bytearray))
 CONTAINERS = frozenset((list, tuple, dict, set, frozenset))
 
 LINK_HEAD = cbor.head(cbor.TAG, c.TAG_LINK) + cbor.head(cbor.ARRAY, 2)
+_TAGGED = LINK_HEAD[0]  # the first byte of every tag from 256 to 65535
+_KEY_HEAD = cbor.head(cbor.TAG, c.TAG_KEY)
 _ID_HEAD = cbor.head(cbor.BYTES, 32)
 
 
@@ -61,6 +64,17 @@ def triple(oid: ObjectId, count: int, size: int) -> bytes:
 def count_code_points(data: bytes) -> int:
     """Code points of valid UTF-8."""
     return len(data.decode())
+
+
+def as_key(entry: bytes) -> bytes:
+    """An entry as it stands as a key of a dict: wrapped if it begins with one of our tags.
+
+    Decoders make keys hashable on their own (arrays become tuples, maps frozen ones), which
+    would be seen inside of a tagged value; a byte string passes untouched.
+    """
+    if entry[0] != _TAGGED:
+        return entry
+    return _KEY_HEAD + cbor.encode_bytes(entry)
 
 
 def check_depth(depth: int) -> None:

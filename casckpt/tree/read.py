@@ -52,6 +52,7 @@ class Loader:
             c.TAG_FROZENSET: _frozenset,
             c.TAG_BYTEARRAY: _bytearray,
             c.TAG_SURROGATES: _surrogates,
+            c.TAG_KEY: self.key,
         }
         self._table = cbor.decoders(tags)
 
@@ -64,6 +65,12 @@ class Loader:
             LimitError: more payload bytes than allowed.
         """
         return cbor.decode(encoded, self._table)
+
+    def key(self, content: Any, _immutable: bool) -> Any:  # noqa: FBT001 - cbor2's signature
+        """The key in the content of a key tag."""
+        if type(content) is not bytes:
+            _fail("a malformed key")
+        return cbor.decode(content, self._table)
 
     def object(self, oid: ObjectId) -> Any:
         """The value in the object `oid` (KIND_VALUE)."""

@@ -63,8 +63,8 @@ class ListRun:
         self._resembled: ObjectId | None = base
         """What the leaf being written resembles."""
 
-    def form(self, prefix: bytes, depth: int) -> tuple[bytes, bool]:
-        """(the list's encoding behind `prefix`, whether it is a tree)."""
+    def form(self, prefix: bytes, depth: int) -> bytes:
+        """The list's encoding behind `prefix`."""
         assembly = self._assembly
         outer, opaque = assembly.opaque, False
         start = len(assembly.links)
@@ -87,11 +87,11 @@ class ListRun:
             self._open = OpenLeaf(entries, print_, links, assembly.linked - mark[1])
         assembly.opaque = outer or opaque
         if not self._spine:
-            return prefix + payload, False
+            return prefix + payload
         tops = self._spine.tops()
         assembly.links[start:start] = [chunk.oid for _, chunk in tops]
         assembly.linked += sum([chunk.size for _, chunk in tops])
-        return self._spine.form(prefix, c.TAG_LIST_TREE, payload), True
+        return self._spine.form(prefix, c.TAG_LIST_TREE, payload)
 
     def guide(self, oid: ObjectId | None) -> ListGuide:
         """For the next version; `oid` is the object that the form became, if it did."""

@@ -23,7 +23,7 @@ PLAIN = st.recursive(
     lambda inner: (
         st.lists(inner)
         | st.dictionaries(st.text() | st.integers(), inner)
-        | st.builds(cbor.Tag, st.integers(c.TAG_FIRST, c.TAG_LAST), inner)
+        | st.builds(cbor.Tag, st.integers(c.TAG_FIRST, c.TAG_COLLECTION), inner)
     ),
     max_leaves=20,
 )
