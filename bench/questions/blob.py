@@ -57,7 +57,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         except ImportError as error:
             missing.append(str(error))
         else:
-            array = np.frombuffer(data[: size // 1024 * 1024], np.float32).reshape(-1, ROW_FLOATS)
+            floats = np.random.default_rng(arguments.seed)
+            shape = (size // 4 // ROW_FLOATS, ROW_FLOATS)
+            array = floats.standard_normal(shape, dtype=np.float32)
             other = array.copy()
             other[len(array) // 3 : len(array) // 3 + len(array) // 100] *= np.float32(0.5)
             values = [("float32 array", array, None),
