@@ -105,16 +105,16 @@ def _checked_shape(shape: Any) -> list[int]:
     return shape
 
 
-def _items_of(numpy: Any, descr: Any, data: bytes) -> Any:
-    """The items of an array as one row, in memory of their own."""
+def _made(numpy: Any, descr: Any, shape: list[int], data: bytes) -> Any:
+    """An array in memory of its own."""
     dtype = to_dtype(numpy, descr)
     if describe(dtype) != descr:
         corrupt("a dtype that is not in its one spelling")
     if type(descr) is list and _without_holes(numpy, descr, data) != data:
         corrupt("an array with something between its fields")
     if not data:
-        return numpy.empty(0, dtype)
-    return numpy.frombuffer(data, dtype).copy()
+        return numpy.empty(shape, dtype)
+    return numpy.frombuffer(data, dtype).reshape(shape).copy()
 
 
 def _restore_array(content: Any) -> Any:
@@ -126,7 +126,7 @@ def _restore_array(content: Any) -> Any:
     if numpy is None:
         fields = {"dtype": descr, "shape": shape, "data": data}
         return Record(Tagged(c.TAG_NDARRAY, content), "numpy", "numpy:ndarray", fields)
-    return _items_of(numpy, descr, data).reshape(shape)
+    return _made(numpy, descr, shape, data)
 
 
 def _restore_scalar(content: Any) -> Any:
@@ -145,7 +145,7 @@ def _restore_scalar(content: Any) -> Any:
         return Record(Tagged(c.TAG_NUMPY_SCALAR, content), "numpy", "numpy:generic", fields)
     if is_text or is_bytes:
         return (numpy.str_ if is_text else numpy.bytes_)(data)
-    value = _items_of(numpy, descr, data)[0]
+    value = _made(numpy, descr, [1], data)[0]
     if _reduce_scalar(numpy, value).content != content:
         corrupt(f"a numpy scalar that is none: {shown(data)}")
     return value

@@ -43,6 +43,7 @@ _MORE: dict[str, dict[str, type]] = {
     },
 }
 """What `more` may hold, in order."""
+_TEXT = frozenset((str,))
 
 
 class Instance(NamedTuple):
@@ -131,7 +132,6 @@ class _ModelPlan(ClassPlan):
         super().__init__(cls, name)
         known = class_attribute(cls, "__pydantic_fields__")
         fields = tuple(cls.model_fields if known is None else known)
-        self._names = frozenset(fields)
         self._is_root = class_attribute(cls, "__pydantic_extra__") is None
         self._layout = Layout(cls, fields)
         # Private attributes with a default are there unless they were deleted.
@@ -172,11 +172,11 @@ class _ModelPlan(ClassPlan):
         if value is None:
             return None
         extra, private = more.get("extra"), more.get("private")
-        unset = more.get("unset", [])
-        own = [name for name in unset if name not in self._privates or name in self._names]
-        absent = self._privates.difference(private or ())
-        if absent != set(unset).difference(own):
-            return None
+        unset = own = more.get("unset", [])
+        if self._privates:
+            own = [name for name in unset if name not in self._privates]
+            if self._privates.difference(private or ()) != {*unset}.difference(own):
+                return None
         if not self._layout.fill(value, Parts(fields, more.get("attributes", {}), own)):
             return None
         given = set(more["fields_set"]) if "fields_set" in more else {*fields, *(extra or ())}
@@ -264,7 +264,7 @@ def read_instance(content: Any) -> Instance:
 
 
 def _check_names(fields: Any) -> None:
-    if type(fields) is not dict or not all(type(key) is str for key in fields):
+    if type(fields) is not dict or not _TEXT.issuperset(map(type, fields)):
         corrupt("an instance whose fields have no names")
 
 
@@ -279,7 +279,7 @@ def _check_more(flavour: str, fields: dict[str, Any], more: Any) -> None:
             corrupt(f"an instance whose {name} is malformed")
     for name in ("unset", "fields_set"):
         names = more.get(name, [])
-        if not all(type(item) is str for item in names) or names != sorted(set(names)):
+        if not _TEXT.issuperset(map(type, names)) or names != sorted({*names}):
             corrupt(f"an instance whose {name} is malformed")
     for name in ("attributes", "extra", "private"):
         _check_names(more.get(name, {}))

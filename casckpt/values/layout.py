@@ -29,6 +29,8 @@ __all__ = ["Layout", "Parts"]
 _ABSTRACT = 1 << 20
 """CPython's flag of classes that still have abstract methods."""
 _ATTRS_HASH = "_attrs_cached_hash"
+_NAMES_MAX = 256
+"""Names of attributes remembered for a class."""
 
 
 class Parts(NamedTuple):
@@ -80,6 +82,10 @@ class Layout:
         self._has_dict = cls.__dictoffset__ != 0
         self._hash_slot = self._slots.pop(_ATTRS_HASH, None)
         self._all_in_dict = self._has_dict and not self._slots
+        self._all_in_slots = not self._has_dict and self._slots.keys() == {*declared}
+        self._in_order = [(name, self._slots[name]) for name in declared if self._all_in_slots]
+        self._is_abstract = bool(cls.__flags__ & _ABSTRACT)
+        self._code_names: dict[str, bool] = {}
         code = getattr(class_attribute(cls, "__hash__"), "__code__", None)
         keeps_hash = _ATTRS_HASH in getattr(code, "co_names", ())
         self._hash_in_dict = keeps_hash and self._hash_slot is None and self._has_dict
@@ -94,6 +100,11 @@ class Layout:
             held: dict[str, Any] = object.__getattribute__(value, "__dict__")
             if (*held,) == self.declared:
                 return Parts(held.copy(), {}, [])
+        elif self._all_in_slots:
+            try:
+                return Parts({name: slot.__get__(value) for name, slot in self._in_order}, {}, [])
+            except AttributeError:
+                pass  # one is not set
         return self._gather_all(value)
 
     def _gather_all(self, value: Any) -> Parts:
@@ -126,12 +137,18 @@ class Layout:
 
         An attribute in its place would change what the instance does.
         """
-        member = class_attribute(self.cls, name)
-        return member is not None and name not in self._slots and hasattr(type(member), "__get__")
+        known = self._code_names.get(name)
+        if known is None:
+            member = class_attribute(self.cls, name)
+            is_code = member is not None and hasattr(type(member), "__get__")
+            known = is_code and name not in self._slots
+            if len(self._code_names) < _NAMES_MAX:  # they may come from a store
+                self._code_names[name] = known
+        return known
 
     def make(self) -> Any:
         """An instance that holds nothing yet; None if the class has none, being abstract."""
-        if self.cls.__flags__ & _ABSTRACT:
+        if self._is_abstract:
             return None
         value: Any = object.__new__(self.cls)
         if self._hash_slot is not None:
@@ -145,19 +162,24 @@ class Layout:
 
         Nothing of the class is called, neither `__setattr__` nor its descriptors.
         """
+        fields, attributes, unset = parts
+        plain = (*fields,) == self.declared and not attributes and not unset
         held = object.__getattribute__(value, "__dict__") if self._has_dict else None
         if self._all_in_dict and held is not None:
-            held.update(parts.fields)
-            held.update(parts.attributes)
+            held.update(fields)
+            held.update(attributes)
+        elif self._all_in_slots and plain:
+            for name, slot in self._in_order:
+                slot.__set__(value, fields[name])
         else:
-            for name, item in (*parts.fields.items(), *parts.attributes.items()):
+            for name, item in (*fields.items(), *attributes.items()):
                 if name in self._slots:
                     self._slots[name].__set__(value, item)
                 elif held is not None:
                     held[name] = item
                 else:
                     return False
-        if (*parts.fields,) == self.declared and not parts.attributes and not parts.unset:
+        if plain:
             return True
         try:
             return parts.holds_the_same(self.gather(value))

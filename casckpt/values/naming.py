@@ -7,18 +7,19 @@ Invariants: a name from a store finds only a class that is loaded already, in a 
 was allowed, and that says itself that it has this name. Looking it up calls no
 `__getattr__`, of modules or of metaclasses.
 
-Imports: values.tagged.
+Imports: errors, values.tagged.
 """
 
 from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
+from casckpt.errors import UnsupportedValueError
 from casckpt.values.tagged import unsupported
 
-__all__ = ["class_attribute", "find_class", "is_inside", "type_name"]
+__all__ = ["Shelf", "class_attribute", "type_name"]
 
 
 def class_attribute(cls: type, name: str) -> Any:
@@ -59,37 +60,79 @@ def _argument(cls: type, argument: Any) -> str:
     return written
 
 
-def is_inside(module: str, prefixes: tuple[str, ...]) -> bool:
-    """Whether a module is one of these, or lies in one of these packages."""
-    return any(module == prefix or module.startswith(f"{prefix}.") for prefix in prefixes)
+class Shelf:
+    """The loaded classes of allowed modules, by name."""
 
+    def __init__(self, prefixes: tuple[str, ...] = ()) -> None:
+        """Allow the modules of these names, and all that lie in packages of these names."""
+        self.prefixes = prefixes
+        self._found: dict[str, _Found] = {}
 
-def find_class(name: str, prefixes: tuple[str, ...]) -> type | None:
-    """The loaded class of this name in an allowed module, or None."""
-    module_name, _, qualname = name.partition(":")
-    if not is_inside(module_name, prefixes):
-        return None
-    module = sys.modules.get(module_name)
-    if not isinstance(module, ModuleType):
-        return None
-    plain, bracket, _ = qualname.partition("[")
-    # Not module.__dict__: a lazy module would begin to load.
-    found: Any = None
-    members = object.__getattribute__(module, "__dict__")
-    for part in plain.split("."):
-        found = members.get(part)
-        if not issubclass(type(found), type):
+    def find(self, name: str) -> type | None:
+        """The class of this name; None if it is not allowed, not loaded, or no class."""
+        if not self.prefixes:
             return None
-        members = type.__getattribute__(found, "__dict__")
-    if members.get("__module__") != module_name or found.__qualname__ != plain:
-        return None
-    return _with_arguments(found, name) if bracket else found
+        known = self._found.get(name)
+        if known is None or not known.is_still_there():
+            known = self._look_up(name)
+            if known is None:
+                return None
+            self._found[name] = known
+        return known.cls
+
+    def _look_up(self, name: str) -> _Found | None:
+        module_name, _, qualname = name.partition(":")
+        if not any(module_name == p or module_name.startswith(f"{p}.") for p in self.prefixes):
+            return None
+        module = sys.modules.get(module_name)
+        if not issubclass(type(module), ModuleType):
+            return None
+        plain, bracket, _ = qualname.partition("[")
+        parts = plain.split(".")
+        # Not module.__dict__: a lazy module would begin to load.
+        members = top = object.__getattribute__(module, "__dict__")
+        cls: Any = None
+        for part in parts:
+            cls = members.get(part)
+            if not issubclass(type(cls), type):
+                return None
+            members = type.__getattribute__(cls, "__dict__")
+        if members.get("__module__") != module_name or _qualname(cls) != plain:
+            return None
+        found = _with_arguments(cls, name) if bracket else cls
+        if found is None:
+            return None
+        return _Found(module_name, module, top, parts[0], top[parts[0]], found)
+
+
+class _Found(NamedTuple):
+    """Where a class was found."""
+
+    module_name: str
+    module: Any
+    members: dict[str, Any]
+    part: str
+    """The name in the module that leads to the class."""
+    member: Any
+    cls: type
+
+    def is_still_there(self) -> bool:
+        """Whether neither the module nor the class was replaced, by a reload for example."""
+        is_loaded = sys.modules.get(self.module_name) is self.module
+        return is_loaded and self.members.get(self.part) is self.member
+
+
+def _qualname(cls: type) -> Any:
+    return type.__dict__["__qualname__"].__get__(cls)
 
 
 def _with_arguments(origin: type, name: str) -> type | None:
     """The generic model of this name, if the program has made it already."""
     cls: type
     for cls in type.__subclasses__(origin):
-        if _generic(cls) is not None and type_name(cls) == name:
-            return cls
+        try:
+            if _generic(cls) is not None and type_name(cls) == name:
+                return cls
+        except UnsupportedValueError:
+            continue  # a sibling without a name
     return None

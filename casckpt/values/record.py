@@ -99,7 +99,10 @@ def _equal(a: Any, b: Any) -> bool:
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(a, numpy.ndarray):
             return bool(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes())
-    return bool(a == b)
+    try:
+        return bool(a == b)
+    except ArithmeticError:  # a signalling NaN is not to be compared
+        return False
 
 
 def _hash(value: Any) -> int:

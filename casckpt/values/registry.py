@@ -22,7 +22,7 @@ from casckpt.values import arrays, builtins, collections, times
 from casckpt.values.classes import ClassPlan, plan_class, read_instance
 from casckpt.values.codecs import CodecPlan, read_state
 from casckpt.values.enums import EnumPlan, read_member
-from casckpt.values.naming import find_class, is_inside, type_name
+from casckpt.values.naming import Shelf, type_name
 from casckpt.values.record import Record
 from casckpt.values.refusals import refusal
 from casckpt.values.tagged import Tagged, corrupt
@@ -51,6 +51,7 @@ _BASE_RESTORERS = {
 _PLANS_MAX = 4096
 """Types remembered that were never registered: classes made at run time must not pile up."""
 _VERSION_MAX = 1 << 31
+_WHY_CHARS_MAX = 100
 
 
 class Registry:
@@ -58,7 +59,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._registered: dict[str, Plan] = {}
-        self._prefixes: tuple[str, ...] = ()
+        self._allowed = Shelf()
         self._plans: dict[type, Plan] = {}
         self._reducers = dict(_BASE_REDUCERS)
         self._restorers = {
@@ -146,7 +147,7 @@ class Registry:
         if not all(part.isidentifier() for part in prefix.split(".")):
             msg = f"{module_prefix!r} is not the name of a module"
             raise InvalidInputError(msg)
-        self._prefixes = (*self._prefixes, prefix)
+        self._allowed = Shelf((*self._allowed.prefixes, prefix))
         self._forget()
 
     def _forget(self) -> None:
@@ -201,7 +202,7 @@ class Registry:
     def _check_is_the_one(self, cls: type, name: str) -> None:
         """Two classes of one name must not be taken for each other."""
         known = self._registered.get(name)
-        found = known.cls if known is not None else find_class(name, self._prefixes)
+        found = known.cls if known is not None else self._allowed.find(name)
         if found is not None and found is not cls:
             msg = (
                 f"another class is known as {name!r} (was it defined twice, or reloaded?); "
@@ -226,16 +227,15 @@ class Registry:
         except (TypeError, ValueError, ArithmeticError, LookupError) as error:
             if isinstance(error, CorruptError):
                 raise
-            msg = f"the store holds malformed content under tag {tag}: {error}"
+            why = str(error)[:_WHY_CHARS_MAX]  # it may repeat the content
+            msg = f"the store holds malformed content under tag {tag}: {why}"
             raise CorruptError(msg, tag=tag) from error
 
     def _resolve(self, name: str, flavour: str) -> Any:
         """The plan of this name and flavour whose class may come back; or None."""
         plan = self._registered.get(name)
         if plan is None:
-            if not self._prefixes or not is_inside(name.partition(":")[0], self._prefixes):
-                return None
-            cls = find_class(name, self._prefixes)
+            cls = self._allowed.find(name)
             if cls is None:
                 return None
             try:

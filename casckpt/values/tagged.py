@@ -17,7 +17,7 @@ from casckpt.errors import CorruptError, UnsupportedValueError
 
 __all__ = ["Tagged", "corrupt", "items", "shown", "text", "unsupported"]
 
-_SHOWN_CHARS_MAX = 80
+_SHOWN_MAX = 80
 
 
 class Tagged(NamedTuple):
@@ -41,9 +41,14 @@ def unsupported(cls: type, why: str) -> UnsupportedValueError:
 
 
 def shown(value: Any) -> str:
-    """A value in a message: its repr, cut if it is long."""
-    words = repr(value) if type(value) in (str, int, bytes, bool) else f"a {type(value).__name__}"
-    return words if len(words) <= _SHOWN_CHARS_MAX else f"{words[:_SHOWN_CHARS_MAX]}..."
+    """A value in a message: its repr, if it is a plain one, cut if it is long."""
+    kind = type(value)
+    if kind is str or kind is bytes:
+        cut = value[:_SHOWN_MAX]
+        return repr(cut) if len(cut) == len(value) else f"{cut!r}..."
+    if kind is int and value.bit_length() > _SHOWN_MAX:
+        return f"an int of {value.bit_length()} bits"  # Python may refuse to print it
+    return repr(value) if kind in {int, bool, float} else f"a {kind.__name__}"
 
 
 def items(content: Any, count: int, what: str) -> list[Any]:
