@@ -2,8 +2,8 @@
 
 - `python` blocks share one namespace a page, and run with warnings as errors;
 - `console` blocks are transcripts: `$ command`, then what it prints (stdout and stderr), in
-  which `...` stands for anything; a command must succeed (`; echo "exit $?"` shows another
-  code);
+  which `...` stands for anything, an id for any id of that length and a time for any time; a
+  command must succeed (`|| echo "exit $?"` shows another code);
 - `sh` blocks run and must succeed. The first two of the README set up a machine: .ci/run runs
   them, in a clean clone.
 What is not to be run is fenced as `text`.
@@ -30,6 +30,8 @@ SETUP_BLOCKS = 2
 RUN = {"python", "sh", "console"}
 SHOWN = {"text", "json", "toml", "cddl", "abnf", "ebnf", "bibtex", "diff"}
 COMMAND_SECONDS_MAX = 60
+ID = re.compile(r"\b[0-9a-f]{8,64}\b")
+TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
 def name(page: Path) -> str:
@@ -75,11 +77,17 @@ def run(command: str, env: dict[str, str], *, where: str) -> str:
     return done.stdout
 
 
+def blurred(text: str) -> str:
+    """The text without what differs from run to run: ids and times; line ends trimmed."""
+    text = TIME.sub("<time>", text)
+    text = ID.sub(lambda found: f"<{len(found[0])} digits>", text)
+    return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
+
+
 def matches(expected: str, actual: str) -> bool:
     """Whether a transcript's text, `...` standing for anything, fits what was printed."""
-    pattern = ".*?".join(re.escape(part) for part in expected.rstrip().split("..."))
-    text = "\n".join(line.rstrip() for line in actual.rstrip().splitlines())
-    return re.fullmatch(pattern, text, re.DOTALL) is not None
+    pattern = ".*?".join(re.escape(part) for part in blurred(expected).split("..."))
+    return re.fullmatch(pattern, blurred(actual), re.DOTALL) is not None
 
 
 def run_python(block: Block, page: Path, module: ModuleType) -> None:
@@ -138,6 +146,8 @@ def test_the_readme_begins_with_the_two_commands() -> None:
         ("saved 1", "saved 2\n", False),
         ("a...", "b a", False),
         ("", "noise", False),
+        ("94537f6282 saved 2026-11-20T22:39:29Z", "0a537f6283 saved 2027-01-02T03:04:05Z", True),
+        ("94537f6282 saved", "0a537f62 saved", False),
         (".", "x", False),
     ],
 )
