@@ -1,0 +1,244 @@
+"""Writers and gc on one store, interleaved at random, one transaction at a time.
+
+A universe of a few dozen objects (children and bases among the earlier ones, so that deltas,
+shared children and dedup hits on garbage are common) is stored, referred to, dropped and
+stored again, while a gc creeps forward a row or two a step, is abandoned and begun again.
+What the refs reach must be readable at any moment; what they do not reach must be gone
+after a quiet gc.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from casckpt.ids import ObjectId
+from casckpt.storage.engine import MissingObjects, NewObject, Posting, RefUpdate
+from casckpt.storage.lmdb import LmdbEngine, commit, files, plan, sweep
+from casckpt.storage.lmdb.caches import Payloads
+from casckpt.testing.common import new_object, text
+
+OBJECTS = 32
+REFS = ("a", "b", "c")
+DEAD_SIGN = b"999999999|1|0|another boot"
+
+
+def universe(rng: random.Random) -> list[NewObject]:
+    """Objects, children first; those of one family resemble each other."""
+    objects: list[NewObject] = []
+    families: dict[int, list[NewObject]] = {}
+    for number in range(OBJECTS):
+        family = rng.randrange(3)
+        elder = families.get(family, [])
+        base = rng.choice(elder[-2:]) if elder and rng.random() < 0.8 else None
+        children: list[NewObject] = []
+        if objects and rng.random() < 0.8:
+            children = rng.sample(objects, min(len(objects), rng.randrange(1, 5)))
+            if base is not None and rng.random() < 0.7:  # begin as the base does
+                known = {item.id: item for item in objects}
+                children = [known[oid] for oid in base.children] + children
+        item = new_object(text(family, 300) + b" %d" % number, children, base)
+        objects.append(item)
+        families.setdefault(family, []).append(item)
+    return objects
+
+
+class World:
+    """One store, its model, its writers and its gc."""
+
+    def __init__(self, place: Path, template: Path, seed: int) -> None:
+        shutil.copytree(template, place)
+        self.engine = LmdbEngine(place, read_only=False, durability="none")
+        self.space = self.engine._space
+        self.rng = random.Random(seed)
+        self.objects = universe(self.rng)
+        self.by_id = {item.id: item for item in self.objects}
+        self.refs: dict[str, ObjectId] = {}
+        self.posted: set[Posting] = set()
+        self.plans: list[plan.Plan] = []
+        self.long: tuple[commit._Work, list, int] | None = None
+        self.gc = None
+        self.collector: sweep.Collector | None = None
+
+    def run(self, steps: int) -> None:
+        actions = [
+            (self.save, 4),
+            (self.prepare, 2),
+            (self.publish, 3),
+            (self.long_commit, 2),
+            (self.drop, 2),
+            (self.take_up, 2),
+            (self.gc_step, 14),
+            (self.gc_crash, 0.3),
+        ]
+        try:
+            for _ in range(steps):
+                [action] = self.rng.choices(*zip(*actions, strict=True))
+                action()
+                if self.rng.random() < 0.4:
+                    self.check()
+            self.settle()
+        finally:
+            if self.gc is not None:
+                self.gc.close()
+            self.engine.close()
+
+    # writers
+
+    def closure(self, oid: ObjectId) -> list[NewObject]:
+        """The object and all it needs, children first."""
+        wanted, todo = set(), [oid]
+        while todo:
+            oid = todo.pop()
+            if oid not in wanted:
+                wanted.add(oid)
+                todo += self.by_id[oid].children
+        return [item for item in self.objects if item.id in wanted]
+
+    def request(self) -> dict:
+        """What some writer wants to commit."""
+        item = self.rng.choice(self.objects)
+        # A writer that trusts what it knows sends one object; a cautious one sends all.
+        objects = [item] if self.rng.random() < 0.5 else self.closure(item.id)
+        name = self.rng.choice(REFS)
+        log = b"" if self.rng.random() < 0.2 else None
+        posting = Posting(b"p", self.rng.randrange(4), item.id)
+        return {
+            "new": objects,
+            "refs": [RefUpdate(name, item.id, log=log)],
+            "add": [posting],
+            "uses": list(item.children),
+            "remove": [],
+        }
+
+    def done(self, planned: plan.Plan) -> None:
+        for update in planned.refs:
+            if update.target is None:
+                self.refs.pop(update.name, None)
+            else:
+                self.refs[update.name] = update.target
+        self.posted.update(planned.add)
+
+    def save(self) -> None:
+        self.prepare()
+        self.publish(-1)
+
+    def prepare(self) -> None:
+        """The first half of a commit."""
+        with suppress(MissingObjects):
+            self.plans.append(plan.plan(self.space, **self.request()))
+
+    def publish(self, at: int | None = None) -> None:
+        """The second half, perhaps much later."""
+        if not self.plans:
+            return
+        planned = self.plans.pop(self.rng.randrange(len(self.plans)) if at is None else at)
+        with suppress(MissingObjects):
+            commit.carry_out(self.space, planned)
+            self.done(planned)
+
+    def long_commit(self) -> None:
+        """One transaction of a commit of several; gc may step in between."""
+        if self.long is None:
+            if self.plans:
+                planned = self.plans.pop()
+                parts = [[item] for item in planned.items]
+                self.long = commit._Work(self.space, planned), parts, 0
+            return
+        work, parts, at = self.long
+        last = at == len(parts) - 1
+        try:
+            work.write(parts[at], first=at == 0, last=last)
+        except MissingObjects:
+            work.give_up()
+            self.long = None
+            return
+        self.long = None if last else (work, parts, at + 1)
+        if last:
+            self.done(work.plan)
+
+    def drop(self) -> None:
+        name = self.rng.choice(REFS)
+        log = b"" if self.rng.random() < 0.3 else None
+        self.engine.commit(refs=[RefUpdate(name, None, log=log)])
+        self.refs.pop(name, None)
+
+    def take_up(self) -> None:
+        """A ref moves to whatever is stored, garbage too: a rewind, an undo."""
+        item, name = self.rng.choice(self.objects), self.rng.choice(REFS)
+        log = b"" if self.rng.random() < 0.5 else None
+        with suppress(MissingObjects):
+            self.engine.commit(refs=[RefUpdate(name, item.id, log=log)])
+            self.refs[name] = item.id
+
+    # gc
+
+    def gc_step(self) -> None:
+        if self.gc is None:
+            self.collector = sweep.Collector(
+                self.space, lambda: (), dry_run=False, keep_since_ns=1 << 63
+            )
+            self.gc = self.collector.steps()
+        if next(self.gc, None) is None:
+            self.gc = None
+
+    def gc_crash(self) -> None:
+        """Its process dies: the sign stays."""
+        if self.gc is None:
+            return
+        self.collector._end = lambda txn: None
+        self.gc.close()
+        self.gc = None
+        meta = self.space.tables.meta
+        self.space.write(lambda txn: txn.put(b"gc", DEAD_SIGN, db=meta))
+
+    def quiet_gc(self) -> None:
+        self.engine.gc(lambda: (), log_keep=timedelta(0), now_ns=1 << 62)
+
+    # what must be true
+
+    def reachable(self) -> set[ObjectId]:
+        return {item.id for oid in self.refs.values() for item in self.closure(oid)}
+
+    def check(self) -> None:
+        if self.rng.random() < 0.7:
+            self.space.payloads = Payloads()  # memory must not hide what is lost
+        wanted = sorted(self.reachable())
+        for oid, stored in zip(wanted, self.engine.read(wanted), strict=True):
+            assert stored is not None, "a reachable object is gone"
+            assert stored.payload == self.by_id[oid].payload
+        for name in REFS:
+            ref = self.engine.ref(name)
+            assert (ref.target if ref else None) == self.refs.get(name)
+        found = self.engine.postings(b"p")
+        assert set(found) <= self.posted, "a posting has come to mean another object"
+        damage = [p for p in self.engine.check() if p.severity == "damage"]
+        assert not damage
+
+    def settle(self) -> None:
+        """Nobody writes: gc must leave what is reachable, and nothing else."""
+        while self.gc is not None:
+            self.gc_step()
+        while self.long is not None:
+            self.long_commit()
+        self.check()
+        self.quiet_gc()
+        self.check()
+        left = set(self.engine.objects())
+        assert left == self.reachable(), "garbage is left"
+        assert not list(self.engine.check())
+        self.engine.commit(refs=[RefUpdate(name, None) for name in REFS])
+        self.refs.clear()
+        self.quiet_gc()
+        assert self.engine.stats()["stored_bytes"] == 0
+        assert self.engine.postings_count(b"p") == 0
+
+
+def template(place: Path) -> Path:
+    """An empty store to copy."""
+    files.create(place, b"header")
+    (place / files.LOCK).unlink(missing_ok=True)
+    return place

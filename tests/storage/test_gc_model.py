@@ -1,0 +1,171 @@
+"""gc among writers: the real one passes, and every way we know to get it wrong is caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from casckpt.storage.lmdb import commit, feed, litter, mark, roots, sweep, tables
+from tests.storage.gc_model import World, template
+
+STEPS = 120
+RUNS = 60
+RUNS_SLOW = 3000
+RUNS_MUTANT = 300
+"""More than ten times what any mutant has needed."""
+
+
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "SCAN_ROWS", 4)
+    monkeypatch.setattr(sweep, "BATCH_ROWS", 2)
+    monkeypatch.setattr(roots, "PAGE", 2)
+    monkeypatch.setattr(litter, "LOOK", 4)
+    monkeypatch.setattr(litter, "BATCH", 2)
+
+
+@pytest.fixture(name="run")
+def run_(tmp_path: Path) -> Callable[[int], None]:
+    empty = template(tmp_path / "template")
+
+    def run(seed: int) -> None:
+        World(tmp_path / f"{seed}", empty, seed).run(STEPS)
+
+    return run
+
+
+def test_nothing_reachable_is_lost_and_no_garbage_is_left(run: Callable[[int], None]) -> None:
+    for seed in range(RUNS):
+        run(seed)
+
+
+@pytest.mark.slow
+def test_the_same_for_many_more_histories(run: Callable[[int], None]) -> None:
+    for seed in range(RUNS, RUNS_SLOW):
+        run(seed)
+
+
+def ascending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oldest first: children go before their parents."""
+    real = sweep._Batch._condemn
+    monkeypatch.setattr(
+        sweep._Batch,
+        "_condemn",
+        lambda self, txn, rows, at: real(self, txn, rows, len(self.collector.seqs) - 1 - at),
+    )
+
+
+def no_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What refs gain while gc runs is not heard of."""
+    monkeypatch.setattr(roots.Roots, "drain", lambda self, txn: None)
+
+
+def no_feed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moves to old objects that are not logged leave no trace."""
+    monkeypatch.setattr(feed, "add", lambda txn, here, oid: None)
+
+
+def check_before_the_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the plan found stored is taken for stored."""
+    real = commit._Attempt.__init__
+
+    def init(self: commit._Attempt, work: commit._Work, txn: object) -> None:
+        real(self, work, txn)
+        self.where = dict(work.where)
+
+    monkeypatch.setattr(commit._Attempt, "__init__", init)
+
+
+def epoch_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody hears that index entries were removed."""
+    real = tables.put_state
+    monkeypatch.setattr(
+        tables, "put_state", lambda txn, here, new: real(txn, here, new._replace(epoch=0))
+    )
+
+
+def bases_stay_indexed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row kept for its bytes can be found, and taken for an object with all its children."""
+    real = sweep._Batch._condemn
+
+    def condemn(self: sweep._Batch, txn: object, rows: object, at: int) -> int:
+        if self.collector.marks.state(self.collector.seqs[at]) == mark.BASE:
+            return 0
+        return real(self, txn, rows, at)
+
+    monkeypatch.setattr(sweep._Batch, "_condemn", condemn)
+
+
+def bases_are_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only children are marked."""
+    monkeypatch.setattr(mark.Marks, "_need", lambda self, seq, base, count: None)
+
+
+def new_rows_need_no_bases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drain marks a new row's children only."""
+    real = mark._needed
+
+    def needed(seq: int, head: mark.Head, count: int) -> list:
+        return [item for item in real(seq, head, count) if item[1] < 0]
+
+    monkeypatch.setattr(mark, "_needed", needed)
+
+
+def shared_children_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A base is kept for its bytes, but not the children a live row shares with it."""
+    real = mark.Marks._need
+    monkeypatch.setattr(
+        mark.Marks, "_need", lambda self, seq, base, count: real(self, seq, base, 0)
+    )
+
+
+def numbers_are_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The floor is not raised when the newest rows go."""
+    real = tables.put_state
+    monkeypatch.setattr(
+        tables, "put_state", lambda txn, here, new: real(txn, here, new._replace(seq_floor=0))
+    )
+
+
+def two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The horizon is taken after the roots were read: rows of that time are fair game."""
+    real = sweep.Collector._take_horizon
+
+    def late(self: sweep.Collector, txn: object) -> None:
+        real(self, txn)
+        self.roots._row += 3
+
+    monkeypatch.setattr(sweep.Collector, "_take_horizon", late)
+
+
+MUTANTS = [
+    ascending,
+    no_drain,
+    no_feed,
+    check_before_the_transaction,
+    epoch_stands_still,
+    bases_stay_indexed,
+    bases_are_not_needed,
+    new_rows_need_no_bases,
+    shared_children_are_forgotten,
+    numbers_are_used_again,
+    two_at_a_time,
+]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_mutant_is_caught(
+    mutant: Callable[[pytest.MonkeyPatch], None],
+    run: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mutant(monkeypatch)
+    for seed in range(RUNS_MUTANT):
+        try:
+            run(seed)
+        except Exception as error:  # whatever it is: the model or the engine has noticed
+            print(f"caught in run {seed}: {error!r}")
+            return
+    pytest.fail(f"not caught in {RUNS_MUTANT} runs: {mutant.__doc__}")
