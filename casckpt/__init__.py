@@ -10,6 +10,8 @@
     state = run.load()
 
 This is the front door: names, no logic.
+
+Imports: errors, path, checkpoint, store, thread, values.
 """
 
 from casckpt.checkpoint import Checkpoint

@@ -1,1 +1,4 @@
-"""History: checkpoints and their order, threads and their moves, how they are named and found."""
+"""History: checkpoints and their order, threads and their moves, how they are named and found.
+
+Imports: nothing; its modules import what lies below, and `ledger` is what they share.
+"""

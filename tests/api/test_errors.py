@@ -258,12 +258,13 @@ def test_killed_at_any_instant(disk):
         import itertools, sys, casckpt
         run = casckpt.open(sys.argv[1]).thread("t")
         for n in itertools.count():
-            run.save({"n": n, "pad": ["x" * 100] * (n % 50)}, tags=["t"])
+            run.save({"n": n, "pad": ["x" * 100] * (n % 50)}, tags=[sys.argv[2]])
             print(n, flush=True)
     """
     for round in range(3):
         writer = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(program), disk], stdout=subprocess.PIPE
+            [sys.executable, "-c", textwrap.dedent(program), disk, f"round {round}"],
+            stdout=subprocess.PIPE,
         )
         lines = [writer.stdout.readline() for _ in range(20 + 17 * round)]
         os.kill(writer.pid, signal.SIGKILL)
@@ -275,7 +276,8 @@ def test_killed_at_any_instant(disk):
             run = store.thread("t")
             assert list(store.fsck()) == []
             assert run.load()["n"] in {acknowledged, acknowledged + 1}
-            assert run.load()["n"] == run.load("@{0}")["n"] == len(list(store.find(tag="t"))) - 1
+            assert run.load()["n"] == run.head.step
+            assert list(store.find(tag=f"round {round}")) == list(run.log())
             run.delete()
             store.gc(grace=0)
 

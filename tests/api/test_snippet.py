@@ -12,17 +12,22 @@ def conversation(step):
     return {"messages": messages, "step": step}
 
 
-def test_the_snippet(place, tmp_path, monkeypatch):
+@pytest.fixture
+def opened(place, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store = casckpt.open("agents.casckpt" if place() != "memory:" else "memory:")
     run = store.thread("support/alice")
-
     for step in range(17):
         run.save(conversation(step))
     plan = run.save(conversation(17), label="planned", tags=["green"], meta={"cost": 0.02})
     for step in range(18, 21):
         run.save(conversation(step))
+    yield store, run, plan
+    store.close()
 
+
+def test_loading(opened):
+    _, run, plan = opened
     state = run.load()
     assert state == conversation(20)
     assert state is not run.load()
@@ -33,6 +38,9 @@ def test_the_snippet(place, tmp_path, monkeypatch):
     assert view["messages"][-1]["content"] == "message 20"
     assert len(view["messages"]) == 21
 
+
+def test_the_log(opened):
+    _, run, plan = opened
     seen = []
     for c in run.log(limit=20):
         assert len(c.id) == 64
@@ -48,6 +56,10 @@ def test_the_snippet(place, tmp_path, monkeypatch):
     assert first.parent is None
     assert run.checkpoint("@1").parent == first.id
 
+
+def test_moving_and_comparing(opened):
+    store, run, plan = opened
+    state = run.load()
     trial = run.fork("support/alice-b", at=":planned")
     assert trial.head == plan
     run.rewind("~3")
@@ -59,20 +71,24 @@ def test_the_snippet(place, tmp_path, monkeypatch):
     changes = list(store.diff(plan, run.head))
     assert {change.op for change in changes} == {"add", "replace"}
     assert {change.path[0] for change in changes} == {"messages", "step"}
-    assert next(c for c in changes if c.path == ("step",)).old == 17
+    (step,) = [change for change in changes if change.path == ("step",)]
+    assert (step.op, step.old, step.new) == ("replace", 17, 20)
 
+
+def test_finding(opened):
+    store, run, plan = opened
+    run.fork("support/alice-b", at=":planned")
     assert store.checkpoint("support/alice~2").step == 18
     assert store.checkpoint("support/alice:planned") == plan
     assert store.checkpoint(plan.id[:8]) == plan
-    since, until = plan.created_at, datetime.now(UTC) + timedelta(seconds=1)
     found = store.find(
         thread="support/alice",
         prefix="support/",
         label="planned",
         tag="green",
         meta={"cost": 0.02},
-        since=since,
-        until=until,
+        since=plan.created_at,
+        until=datetime.now(UTC) + timedelta(seconds=1),
         limit=10,
     )
     assert list(found) == [plan]
@@ -85,8 +101,12 @@ def test_the_snippet(place, tmp_path, monkeypatch):
         ("support/alice", run.head, 20, None),
         ("support/alice-b", plan, 17, "support/alice"),
     ]
-    assert infos[0].created <= infos[0].updated <= infos[1].updated + timedelta(seconds=1)
+    assert infos[0].created <= infos[0].updated <= infos[1].updated
 
+
+def test_the_end(opened):
+    store, run, _ = opened
+    trial = run.fork("support/alice-b", at=":planned")
     run.delete()
     assert store.gc(dry_run=True).objects_removed == 0
     assert store.gc(grace=timedelta(0), dry_run=True).objects_removed > 0
@@ -95,4 +115,3 @@ def test_the_snippet(place, tmp_path, monkeypatch):
     assert trial.load() == conversation(17)
     assert list(store.fsck()) == []
     assert store.stats().checkpoints == 18
-    store.close()
