@@ -145,10 +145,10 @@ def _describe_plain(dtype: Any) -> str:
         return written
     if dtype.kind == "O":
         raise _refused(dtype, "holds Python objects; use a list, or an exact dtype")
-    if dtype.kind in "fc" and dtype.num < _NUMPY_TYPES_MAX:
-        raise _refused(dtype, "is not the same on every machine; use float64 or complex128")
     if dtype.metadata:
         raise _refused(dtype, "has metadata, which would be lost")
+    if dtype.kind in "fc" and dtype.num < _NUMPY_TYPES_MAX:
+        raise _refused(dtype, "is not the same on every machine; use float64 or complex128")
     raise _refused(dtype, "has no exact form here; use another dtype, or register a codec")
 
 

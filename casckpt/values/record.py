@@ -96,9 +96,11 @@ def _equal(a: Any, b: Any) -> bool:
             return len(a) == len(b) and all(map(_equal, a, b))
         if kind is dict:
             return len(a) == len(b) and all(k in b and _equal(v, b[k]) for k, v in a.items())
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and isinstance(a, numpy.ndarray):
-            return bool(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes())
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and (kind is numpy.ndarray or type(b) is numpy.ndarray):
+        if kind is not type(b) or a.dtype != b.dtype or a.shape != b.shape:
+            return False
+        return bool(a.tobytes() == b.tobytes())
     try:
         return bool(a == b)
     except ArithmeticError:  # a signalling NaN is not to be compared
