@@ -68,19 +68,22 @@ class Fan:
             _fail("a node whose counts do not add up")
         return refs
 
+    def expand(self, refs: list[Ref], level: int) -> list[list[Ref]]:
+        """The children of several nodes of one level, read together."""
+        kind = c.KIND_MAP_NODE if self._keyed else c.KIND_NODE
+        payloads = self._source.get_many([ref.id for ref in refs], kind)
+        return [
+            self._parse_node(ref, level, payload)
+            for ref, payload in zip(refs, payloads, strict=True)
+        ]
+
     def leaves(self) -> list[Ref]:
         """References to all leaves, in order; nodes are read a level at a time."""
         found: list[Ref] = []
-        kind = c.KIND_MAP_NODE if self._keyed else c.KIND_NODE
         top = len(self.levels)
         for depth, refs in enumerate(self.levels):
             for level in range(top - depth - 1, 0, -1):
-                payloads = self._source.get_many([ref.id for ref in refs], kind)
-                refs = [
-                    child
-                    for ref, payload in zip(refs, payloads, strict=True)
-                    for child in self._parse_node(ref, level, payload)
-                ]
+                refs = [child for children in self.expand(refs, level) for child in children]
             found += refs
         return found
 
