@@ -1,0 +1,87 @@
+"""`casckpt save`: a state from JSON or CBOR becomes a checkpoint.
+
+Imports: casckpt, casckpt.exchange, click, casckpt.cli.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import casckpt
+from casckpt.cli import exits
+from casckpt.cli.command import command, json_option
+from casckpt.cli.complete import complete_revision, complete_thread
+from casckpt.cli.files import read_input
+from casckpt.cli.output import checkpoint_fields, checkpoint_line, print_json
+from casckpt.cli.params import meta_option
+from casckpt.cli.session import Session, pass_session
+from casckpt.exchange import from_cbor, from_json
+
+__all__ = ["save"]
+
+
+@command(
+    "save",
+    short="save a state from JSON in a thread",
+    examples="""
+        casckpt save support/alice state.json --label planned --tag green
+        my-agent | casckpt save support/alice --meta cost=0.02 --meta model=small
+        casckpt save support/alice next.json --expect 3f2a91c0   # only if that is the head
+    """,
+    exit_codes=(
+        exits.NOT_FOUND,
+        exits.CONFLICT,
+        exits.CORRUPT,
+        exits.STORAGE,
+        exits.STORE_FILE,
+    ),
+)
+@click.argument("thread", shell_complete=complete_thread)
+@click.argument("file", required=False, type=click.Path())
+@click.option("-l", "--label", help="What kind of moment this is.")
+@click.option("-t", "--tag", "tags", multiple=True, help="A mark to find it by; repeatable.")
+@meta_option("A fact about it, JSON or text; repeatable.")
+@click.option(
+    "--expect",
+    shell_complete=complete_revision,
+    metavar="REV",
+    help="Save only if REV is the head ('none': only if the thread is new).",
+)
+@click.option("--format", "form", type=click.Choice(["json", "cbor"]), default="json")
+@click.option("--plain", is_flag=True, help='Take objects with a "$casckpt" key literally.')
+@json_option
+@pass_session
+def save(
+    session: Session,
+    thread: str,
+    file: str | None,
+    label: str | None,
+    tags: tuple[str, ...],
+    meta: dict[str, Any],
+    expect: str | None,
+    form: str,
+    plain: bool,
+    as_json: bool,
+) -> None:
+    """Save a state, read from FILE or standard input, as the new head of THREAD.
+
+    The state is plain JSON, or the JSON form that 'checkout' writes, in which tuples,
+    bytes, times and so on are marked (docs/cli.md). A store named with -s is made if it
+    is not there.
+    """
+    data = read_input(file)
+    state = from_cbor(data) if form == "cbor" else from_json(data, plain=plain)
+    with session.open_or_create() as store:
+        run = store.thread(thread)
+        wanted = {} if expect is None else {"expect": _expected(run, expect)}
+        checkpoint = run.save(state, label=label, tags=tags, meta=meta, **wanted)
+        if as_json:
+            print_json(checkpoint_fields(checkpoint))
+        else:
+            click.echo(checkpoint_line(checkpoint))
+
+
+def _expected(run: casckpt.Thread, expect: str) -> casckpt.Checkpoint | None:
+    return None if expect == "none" else run.checkpoint(expect)

@@ -1,0 +1,86 @@
+"""Input and output files: bytes from a file or standard input, files written whole or not.
+
+Invariant: a file named with -o is either complete or as it was before; nothing is ever
+written into a store's own folder.
+
+Imports: casckpt, click.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+import casckpt
+
+__all__ = ["read_input", "write_output"]
+
+
+def read_input(name: str | None) -> bytes:
+    """The bytes of a file, or of standard input ("-", or no name)."""
+    if name is None and sys.stdin.isatty():
+        msg = "no FILE, and standard input is a terminal (use '-' to type a state, Ctrl-D to end)"
+        raise click.UsageError(msg, click.get_current_context())
+    if name is None or name == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        msg = f"{name}: {error.strerror}"
+        raise click.BadParameter(msg, click.get_current_context(), param_hint="FILE") from error
+
+
+def write_output(data: bytes, name: str | None, store: Path) -> None:
+    """Write to standard output ("-", or no name) or, atomically, to a file.
+
+    Raises:
+        InvalidInputError: the file would lie in the store, or is a folder.
+        OSError: as the system says.
+    """
+    if name is None or name == "-":
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    # Through symbolic links, so that what a link points at is replaced, not the link.
+    target = Path(os.path.realpath(name))
+    inside = Path(os.path.realpath(store))
+    if target == inside or inside in target.parents:
+        msg = f"{name} lies in the store itself"
+        raise casckpt.InvalidInputError(msg, file=name)
+    if target.is_dir():
+        msg = f"{name} is a folder"
+        raise casckpt.InvalidInputError(msg, file=name)
+    if target.exists() and not target.is_file():  # a device or a pipe takes bytes as they come
+        target.write_bytes(data)
+        return
+    _replace(target, data)
+
+
+def _replace(target: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), _mode(target))
+            os.fsync(file.fileno())
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _mode(target: Path) -> int:
+    """Permissions of the file that is replaced, else those of any new file."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask

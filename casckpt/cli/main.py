@@ -1,0 +1,92 @@
+"""The entry point: runs a command and turns every foreseeable failure into one line.
+
+Invariants: no traceback for anything a user, a disk or a store can cause; the exit code is
+the one of `casckpt.cli.exits`; with `--json` the error is one JSON object on stderr.
+
+Imports: casckpt, click.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import casckpt
+from casckpt.cli import exits
+from casckpt.cli.app import PipeClosedError, app
+from casckpt.cli.style import colour_wanted
+from casckpt.cli.values import clean
+
+__all__ = ["main", "run"]
+
+
+def main() -> None:
+    """What the `casckpt` executable runs."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line.
+
+    Returns:
+        its exit code.
+    """
+    as_json = "--json" in args
+    # A terminal that cannot show a character gets an escape for it, never a crash.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = app.main(
+            list(args), prog_name="casckpt", standalone_mode=False, color=colour_wanted()
+        )
+        return code if isinstance(code, int) else exits.OK
+    except click.ClickException as error:
+        return _report("usage", error.format_message(), as_json, hint=_usage_hint(error))
+    except casckpt.CasckptError as error:
+        hint = _hint(error)
+        return _report(error.code, error.message, as_json, details=error.details, hint=hint)
+    except PipeClosedError:
+        # Python flushes standard output once more on its way out: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.PIPE_CLOSED
+    except (click.Abort, KeyboardInterrupt):
+        return _report("interrupted", "interrupted", as_json, exit_code=exits.INTERRUPTED)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _report("storage", f"{where}{error.strerror or error}", as_json)
+
+
+def _usage_hint(error: click.ClickException) -> str | None:
+    ctx = getattr(error, "ctx", None)
+    return f"see '{ctx.command_path} --help'" if ctx is not None else None
+
+
+def _hint(error: casckpt.CasckptError) -> str | None:
+    if error.code == "not-found" and "thread" in error.details:
+        return None if error.details.get("candidates") else "'casckpt threads' lists all"
+    return {"corrupt": "'casckpt fsck' says what else is damaged"}.get(error.code)
+
+
+def _report(
+    code: str,
+    message: str,
+    as_json: bool,
+    *,
+    details: dict[str, Any] | None = None,
+    hint: str | None = None,
+    exit_code: int | None = None,
+) -> int:
+    number = exits.BY_CODE[code] if exit_code is None else exit_code
+    if as_json:
+        record = {"error": code, "message": message, "exit": number, "details": details or {}}
+        click.echo(json.dumps(record, ensure_ascii=False, default=str), err=True)
+    else:
+        line = " ".join(message.split())
+        click.echo(f"casckpt: {clean(line)}" + (f" ({hint})" if hint else ""), err=True)
+    return number

@@ -1,0 +1,162 @@
+"""What commands print about checkpoints: stable JSON fields, and lines for people.
+
+The fields of the JSON records are documented in docs/cli.md; they are only ever added to.
+
+Imports: casckpt, casckpt.exchange, click, casckpt.cli.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, Final
+
+import click
+
+import casckpt
+from casckpt.cli import style
+from casckpt.cli.times import ago, iso
+from casckpt.cli.values import clean, one_line
+from casckpt.exchange import to_form
+
+__all__ = [
+    "ID_DIGITS",
+    "checkpoint_block",
+    "checkpoint_fields",
+    "checkpoint_line",
+    "heads",
+    "move_fields",
+    "print_json",
+    "short",
+    "stamp",
+    "thread_fields",
+    "when",
+]
+
+ID_DIGITS: Final = 10
+"""Digits of an id shown to people; enough for millions of checkpoints."""
+
+
+def print_json(record: dict[str, Any]) -> None:
+    """One JSON object on a line of its own."""
+    click.echo(json.dumps(record, ensure_ascii=False, separators=(", ", ": ")).encode())
+
+
+def short(id: str | None) -> str:
+    """An id for people."""
+    return "-" if id is None else id[:ID_DIGITS]
+
+
+def when(time: datetime) -> str:
+    """A time: relative on a terminal, ISO 8601 in UTC elsewhere."""
+    return ago(time) if style.is_terminal() else iso(time)
+
+
+def stamp(time: datetime) -> str:
+    """A time in JSON: ISO 8601 in UTC, to the microsecond."""
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def checkpoint_fields(checkpoint: casckpt.Checkpoint) -> dict[str, Any]:
+    """A checkpoint in JSON."""
+    return {
+        "id": checkpoint.id,
+        "parent": checkpoint.parent,
+        "thread": checkpoint.thread,
+        "step": checkpoint.step,
+        "label": checkpoint.label,
+        "tags": list(checkpoint.tags),
+        "meta": to_form(dict(checkpoint.meta)),
+        "created_at": stamp(checkpoint.created_at),
+        "size": checkpoint.size,
+    }
+
+
+def heads(store: casckpt.Store) -> dict[str, list[str]]:
+    """The threads whose head each checkpoint is, by id."""
+    found: dict[str, list[str]] = {}
+    for info in store.threads():
+        found.setdefault(info.head.id, []).append(info.name)
+    return found
+
+
+def checkpoint_line(
+    checkpoint: casckpt.Checkpoint,
+    *,
+    heads: dict[str, list[str]] | None = None,
+    home: str | None = None,
+    room: int | None = None,
+) -> str:
+    """A checkpoint on one line: id, place, label, tags; size and time where there is room.
+
+    Args:
+        checkpoint: which.
+        heads: the threads to name, by the id of their head.
+        home: the thread that goes without saying.
+        room: columns; None: those of the terminal, or no bound elsewhere.
+    """
+    if room is None:
+        room = style.width() if style.is_terminal() else 1 << 20
+    place = f"@{checkpoint.step}"
+    if checkpoint.thread != home:
+        place = f"{clean(checkpoint.thread)} {place}"
+    parts: list[tuple[str, str | None]] = [(short(checkpoint.id), "yellow"), (place, None)]
+    at_head = (heads or {}).get(checkpoint.id)
+    if at_head:
+        parts.append((f"({', '.join(map(clean, at_head))})", "magenta"))
+    if checkpoint.label is not None:
+        parts.append((clean(checkpoint.label), "cyan"))
+    parts.extend((f"#{clean(tag)}", "green") for tag in checkpoint.tags)
+    left = room - sum(style.columns(text) + 2 for text, _ in parts)
+    for text in (style.size(checkpoint.size), when(checkpoint.created_at)):
+        if len(text) <= left:
+            parts.append((text, "bright_black"))
+            left -= len(text) + 2
+    return "  ".join(style.paint(text, colour) if colour else text for text, colour in parts)
+
+
+def checkpoint_block(
+    checkpoint: casckpt.Checkpoint, *, heads: dict[str, list[str]] | None = None
+) -> list[str]:
+    """A checkpoint on several lines, one for each thing there is to say."""
+    first = style.paint(f"checkpoint {checkpoint.id[:32]}", "yellow")
+    at_head = (heads or {}).get(checkpoint.id)
+    if at_head:
+        first += style.paint(f"  ({', '.join(map(clean, at_head))})", "magenta")
+    lines = [first, f"Thread: {clean(checkpoint.thread)} @{checkpoint.step}"]
+    if checkpoint.label is not None:
+        lines.append(f"Label:  {style.paint(clean(checkpoint.label), 'cyan')}")
+    if checkpoint.tags:
+        lines.append(f"Tags:   {style.good(' '.join(f'#{clean(tag)}' for tag in checkpoint.tags))}")
+    if checkpoint.meta:
+        lines.append(f"Meta:   {one_line(checkpoint.meta, style.width() - 8)}")
+    lines.append(f"Time:   {when(checkpoint.created_at)}")
+    lines.append(f"Size:   {style.size(checkpoint.size)}")
+    return lines
+
+
+def thread_fields(info: casckpt.ThreadInfo) -> dict[str, Any]:
+    """A thread in JSON."""
+    return {
+        "name": info.name,
+        "head": info.head.id,
+        "step": info.step,
+        "created": stamp(info.created),
+        "updated": stamp(info.updated),
+        "forked_from": info.forked_from,
+        "forked_at": info.forked_at,
+    }
+
+
+def move_fields(thread: str, move: casckpt.Move) -> dict[str, Any]:
+    """A line of the reflog in JSON."""
+    return {
+        "thread": thread,
+        "moves_ago": move.moves_ago,
+        "kind": move.kind,
+        "old": move.old,
+        "new": move.new,
+        "time": stamp(move.time),
+        "message": move.message,
+        "number": move.number,
+    }
