@@ -18,6 +18,7 @@ import pytest
 from casckpt.format import constants as c
 from casckpt.values import Registry
 from tests import samples as s
+from tests.docs.blocks import ROOT
 from tests.strategies import exact, register_all
 
 REGISTRY: Registry = register_all(Registry())
@@ -211,6 +212,12 @@ def test_golden(value: Any, tag: int, content: Any) -> None:
 def test_every_tag_has_its_line() -> None:
     tags = {tag for _, tag, _ in PLAIN + NUMPY + CLASSES}
     assert tags == {*range(c.TAG_COMPLEX, c.TAG_COLLECTION + 1)}
+
+
+def test_every_tag_is_in_the_docs() -> None:
+    page = (ROOT / "docs/values.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| 518")]
+    assert sorted(int(row[2:7]) for row in rows) == [*range(c.TAG_COMPLEX, c.TAG_COLLECTION + 1)]
 
 
 def test_a_zone_of_the_users_own_lies_in_its_datetime() -> None:

@@ -168,6 +168,8 @@ REFUSED: list[tuple[int, Any]] = [
     (c.TAG_NDARRAY, ["<f8", [1 << 62, 1 << 62, 0, 3], b""]),
     (c.TAG_NDARRAY, ["<f8", [-1], b"12345678"]),
     (c.TAG_NDARRAY, ["<f8", [1.0], b"12345678"]),
+    (c.TAG_NDARRAY, ["<f8", (1,), b"12345678"]),
+    (c.TAG_NDARRAY, ["|u1", [1] * 65, b"1"]),
     (c.TAG_NDARRAY, ["<f8", [1], bytearray(8)]),
     (c.TAG_NDARRAY, ["f8", [1], b"12345678"]),
     (c.TAG_NDARRAY, ["=f8", [1], b"12345678"]),
@@ -245,6 +247,7 @@ def test_work_is_bounded() -> None:
         (c.TAG_NDARRAY, [deep, [1], b"\0"]),
         (c.TAG_NDARRAY, [[1, False, [["a", 0, "|V999999999", [0]]]], [1], b"\0"]),
         (c.TAG_NDARRAY, ["|V999999999", [0], b""]),
+        (c.TAG_NDARRAY, [[2_147_483_647, False, []], [0], b""]),
         (c.TAG_ENUM, [f"{HERE}:Bits", None, HUGE]),
         (c.TAG_DATETIME, ["2026-11-20T09:30:00", "a/" * 500_000, 0]),
     ]

@@ -8,6 +8,7 @@ import sys
 from tests.docs.blocks import ROOT
 
 PROGRAM = """
+import dataclasses
 import sys
 from casckpt.values import Record, Registry
 from casckpt.format import constants as c
@@ -22,7 +23,12 @@ def hook(event, arguments):
                                              "socket", "ctypes", "marshal", "pickle", "code"}:
         heard.append((event, str(arguments)[:200]))
 
+@dataclasses.dataclass
+class Local:
+    a: int
+
 registry = Registry()
+assert registry.reduce(Local(1)).content[2] == {"a": 1}
 registry.allow("antigravity")
 registry.allow("this")
 registry.allow("casckpt")
