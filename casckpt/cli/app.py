@@ -1,6 +1,6 @@
 """The command `casckpt`: options before the command, the commands by what they are for.
 
-Imports: click, casckpt.cli.
+Imports: casckpt, click, casckpt.cli.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+import casckpt
 from casckpt.cli import complete
 from casckpt.cli.commands.checkout import checkout
 from casckpt.cli.commands.completion import completion
@@ -88,7 +89,7 @@ class App(click.Group):
     metavar="STORE",
     help="The store; else the nearest .casckpt in this folder or above.",
 )
-@click.version_option(package_name="casckpt", message="%(package)s %(version)s")
+@click.version_option(casckpt.__version__, message="casckpt %(version)s")
 @click.pass_context
 def app(ctx: click.Context, store: str | None) -> None:
     """Checkpoints of Python state: content-addressed, forkable, small."""

@@ -40,6 +40,10 @@ def from_cbor(data: bytes, *, registry: Registry | None = None) -> Any:
     Raises:
         InvalidInputError: not one item of the profile of docs/format.md, or one with links.
     """
+    # What comes from outside has no id that proves its one encoding.
+    if not cbor.is_canonical(data):
+        msg = "not a state in CBOR: not one item in the only encoding that docs/format.md allows"
+        raise InvalidInputError(msg)
     try:
         return Loader(_NoObjects(), registry or Registry()).value(data)
     except CorruptError as error:
