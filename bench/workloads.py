@@ -116,21 +116,23 @@ def chat_events(*, threads: int, messages: int, seed: int) -> Iterator[Event]:
             yield event
 
 
-def grown_chat(*, messages: int, steps: int, seed: int = 1) -> Workload:
-    """One chat that begins with `messages` messages; each further checkpoint appends one."""
+def grown_chat(*, messages: int, steps: int, threads: int = 1, seed: int = 1) -> Workload:
+    """Chats that begin with `messages` messages; each of `steps` more checkpoints appends one."""
 
     def events() -> Iterator[Event]:
-        state = chat_state(messages + steps - 1, seed)
-        later = state["messages"][messages:]
-        del state["messages"][messages:]
-        yield {"thread": "chat", "step": 0, "label": "begin", "state": state}
-        for step, message in enumerate(later, 1):
-            yield {
-                "thread": "chat", "step": step, "label": message["role"],
-                "set": {"turn": messages + step}, "append": {"messages": [message]},
-            }  # fmt: skip
+        for number in range(threads):
+            state = chat_state(messages + steps, seed * 1000 + number)
+            later = state["messages"][messages:]
+            del state["messages"][messages:]
+            name = f"chat/{number}"
+            yield {"thread": name, "step": 0, "label": "begin", "state": state}
+            for step, message in enumerate(later, 1):
+                yield {
+                    "thread": name, "step": step, "label": message["role"],
+                    "set": {"turn": messages + step}, "append": {"messages": [message]},
+                }  # fmt: skip
 
-    return Workload(f"grown_chat_{messages}+{steps - 1}", seed, events)
+    return Workload(f"grown_chat_{threads}x{messages}+{steps}", seed, events)
 
 
 def chat_state(messages: int, seed: int = 1) -> dict[str, Any]:

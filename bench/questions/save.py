@@ -8,13 +8,14 @@ the state and a bare LMDB commit of as many rows and bytes as casckpt stores.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from typing import Any
 
 from bench.questions.common import add_common, footer, numbers, peers_of, us_cell
 from bench.replaying import Settings, replay_workload
 from bench.report import document, human_us, table
-from bench.workloads import grown_chat
+from bench.workloads import Workload, grown_chat
 
 __all__ = ["add_arguments", "all_verified", "render", "run"]
 
@@ -25,18 +26,27 @@ SUBJECTS = (
 BYTES_A_SUBJECT_MAX = 400_000_000
 """So many bytes of states are saved at each size at most (at least 8 saves, at most 200)."""
 MESSAGE_BYTES = 1000
+WARMUP = 2
+"""The first save of a thread stores all of it, and the second is the first to find guides."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this question."""
     add_common(parser, peers=SUBJECTS)
     parser.add_argument("--sizes", type=numbers, default=[10, 100, 1000, 10_000])
-    parser.add_argument("--steps", type=int, help="saves at each size (default: by its bytes)")
+    parser.add_argument("--saves", type=int, help="saves at each size (default: by its bytes)")
 
 
-def steps_for(messages: int) -> int:
+def saves_for(messages: int) -> int:
     """How many saves at this size."""
     return max(8, min(200, BYTES_A_SUBJECT_MAX // (messages * MESSAGE_BYTES)))
+
+
+def grown(messages: int, saves: int, seed: int) -> Workload:
+    """So many counted saves, in as many threads as it takes for none to grow by a quarter."""
+    counted = min(saves, max(2, messages // 4 - WARMUP))
+    threads = math.ceil(saves / counted)
+    return grown_chat(messages=messages, steps=counted + WARMUP - 1, threads=threads, seed=seed)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -47,14 +57,14 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for size in arguments.sizes:
         peers, missing = peers_of(arguments.only)
         packages.update(name for peer in peers for name in peer.packages)
-        steps = arguments.steps or steps_for(size)
+        saves = arguments.saves or saves_for(size)
         settings = Settings(
             durability=arguments.durability, seed=arguments.seed, folder=arguments.folder,
-            warmup=2, loads=5, verify_states_max=20,
+            warmup=WARMUP, loads=5, verify_states_max=20,
         )  # fmt: skip
         if sys.stderr.isatty():
-            sys.stderr.write(f"\r\x1b[K{size} messages, {steps} saves")
-        workload = grown_chat(messages=size, steps=steps + 2, seed=arguments.seed)
+            sys.stderr.write(f"\r\x1b[K{size} messages, {saves} saves")
+        workload = grown(size, saves, arguments.seed)
         results.append({"messages": size, **replay_workload(workload, peers, settings)})
     settings_said = {
         "durability": arguments.durability, "isolate": True, "seed": arguments.seed,

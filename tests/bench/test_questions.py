@@ -13,7 +13,7 @@ from bench import __main__ as command
 from bench.measure import interleaved
 from bench.questions.common import numbers, scratch, us_cell
 from bench.questions.disk import marks
-from bench.questions.save import steps_for
+from bench.questions.save import grown, saves_for
 
 STORES = "casckpt,json-files,pickle-sqlite"
 
@@ -38,7 +38,7 @@ def test_without_a_question_they_are_listed(capsys: pytest.CaptureFixture[str]) 
     ("question", "options", "rows"),
     [
         ("replay", ["--synthetic", "2x4", "--only", STORES], ["casckpt", "json-files"]),
-        ("save", ["--sizes", "2,5", "--steps", "3", "--only", STORES + ",floor-pickle,floor-lmdb-same"],
+        ("save", ["--sizes", "2,5", "--saves", "3", "--only", STORES + ",floor-pickle,floor-lmdb-same"],
          ["casckpt", "pickle-sqlite", "floor-lmdb-same"]),
         ("disk", ["--messages", "12", "--only", STORES], ["10", "12"]),
         ("load", ["--sizes", "4", "--rounds", "2", "--only", STORES + ",floor-pickle"],
@@ -82,9 +82,13 @@ def test_small_things(tmp_path: Path) -> None:
     assert marks(150) == [10, 20, 50, 100, 150]
     assert marks(7) == [7]
     assert numbers("10,1_000") == [10, 1000]
-    assert (steps_for(10), steps_for(10_000_000)) == (200, 8)
+    assert (saves_for(10), saves_for(10_000_000)) == (200, 8)
     assert us_cell({"median_us": 30.0}, {"median_us": 10.0}) == "30 µs (3x)"
     assert us_cell({}) is None
+    for size in (10, 30, 1000):
+        steps = list(grown(size, 20, seed=1).steps())
+        assert sum(step.step >= 2 for step in steps) >= 20
+        assert max(len(step.state["messages"]) for step in steps) <= max(size + 3, size * 5 // 4)
     with scratch(str(tmp_path)) as folder:
         assert folder.parent == tmp_path
     assert not folder.exists()
