@@ -20,6 +20,7 @@ from casckpt.history.ledger import Ledger
 from casckpt.history.resolve import resolve
 from casckpt.history.times import from_ns
 from casckpt.path import Step, as_path
+from casckpt.tree.diff import Diff
 
 __all__ = ["Checkpoint", "diff", "find_point"]
 
@@ -112,15 +113,22 @@ class Checkpoint:
         """
         return states.view(self._ledger.vault, self._ledger.codec, self._root(), as_path(path))
 
-    def diff(self, other: Checkpoint | str, *, path: str | Iterable[Step] | None = None) -> Any:
+    def diff(
+        self,
+        other: Checkpoint | str,
+        *,
+        path: str | Iterable[Step] | None = None,
+        ordered: bool = True,
+    ) -> Diff:
         """What would have to change in this state to make it the other's.
 
         Args:
             other: a checkpoint, or a revision (one without a start begins at this
                 checkpoint's thread).
-            path: only what lies below.
+            path: only what lies there.
+            ordered: whether the order of dicts counts.
         """
-        return diff(self._ledger, self, other, thread=self.thread, path=path)
+        return diff(self._ledger, self, other, thread=self.thread, path=path, ordered=ordered)
 
     def ancestor(self, step: int) -> Checkpoint:
         """The checkpoint of its history that has this step; raises NotFoundError."""
@@ -202,9 +210,10 @@ def diff(
     *,
     thread: str | None = None,
     path: str | Iterable[Step] | None = None,
-) -> Any:
-    """What changed from one state to the other, below `path`."""
-    roots = [
+    ordered: bool = True,
+) -> Diff:
+    """What changed from one state to the other, at `path`."""
+    a, b = (
         ledger.ancestry.record(find_point(ledger, which, thread).id).root for which in (old, new)
-    ]
-    return states.diff(ledger.vault, ledger.codec, roots[0], roots[1], as_path(path))
+    )
+    return states.diff(ledger.vault, ledger.codec, a, b, as_path(path), ordered=ordered)

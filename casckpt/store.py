@@ -4,7 +4,7 @@ Invariants: this module chooses the engine and gives it a clock; nothing below r
 of day. Handles made by a store hold its ledger, never the store: a dropped store is freed at
 once. Nothing is read from the environment.
 
-Imports: errors, path, format (header), storage, values, history, upkeep, checkpoint, thread.
+Imports: errors, path, format (header), storage, values, tree (types), history, upkeep, checkpoint, thread.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from casckpt.path import Step
 from casckpt.storage.engine import Engine, GcReport
 from casckpt.storage.memory import MemoryEngine
 from casckpt.thread import Thread, ThreadInfo
+from casckpt.tree.diff import Diff
 from casckpt.upkeep import fsck, gc, stats
 from casckpt.values import Registry
 
@@ -160,20 +161,22 @@ class Store:
         new: Checkpoint | str | None,
         *,
         path: str | Iterable[Step] | None = None,
-    ) -> Any:
+        ordered: bool = True,
+    ) -> Diff:
         """What changed from one state to the other; reads only what differs.
 
         Args:
             old: a checkpoint or revision.
             new: a checkpoint or revision.
-            path: only what lies below.
+            path: only what lies there.
+            ordered: whether the order of dicts counts.
 
         Raises:
             NotFoundError: no such checkpoint (None: a thread without one has no head).
         """
         if old is None or new is None:
             raise NotFoundError("one of the threads has no checkpoint to compare")
-        return diff(self._ledger, old, new, path=path)
+        return diff(self._ledger, old, new, path=path, ordered=ordered)
 
     def register(
         self,

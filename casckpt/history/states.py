@@ -20,8 +20,10 @@ from casckpt.format import constants as c
 from casckpt.format.records import CheckpointRecord
 from casckpt.ids import ObjectId, object_id
 from casckpt.path import Path
+from casckpt.tree import diff as diffs
 from casckpt.tree import native
 from casckpt.tree import view as views
+from casckpt.tree.diff import Diff
 from casckpt.tree.fast import FastBuilder
 from casckpt.tree.guide import Guide
 from casckpt.tree.lazy import Opener
@@ -34,6 +36,7 @@ __all__ = [
     "Guided",
     "Guides",
     "Settled",
+    "diff",
     "load",
     "load_meta",
     "put_meta",
@@ -152,6 +155,13 @@ def view(vault: Vault, codec: Codec, root: bytes, path: Path) -> Any:
     """The state, or what lies at a path in it, as a view; raises as `load` does."""
     opener = Opener(vault, codec)
     return views.view(opener, find(opener, opener.node(root), path))
+
+
+def diff(
+    vault: Vault, codec: Codec, old: bytes, new: bytes, path: Path, *, ordered: bool = True
+) -> Diff:
+    """What changed from one root's state to the other's, at a path; reads nothing yet."""
+    return diffs.diff(vault, codec, old, new, path, ordered=ordered)
 
 
 def size_of(root: bytes) -> int:
