@@ -52,8 +52,8 @@ def main() -> None:
         assert run.load(path=["tests", "failed"]) == 0
         run.undo()
         assert run.head == newest
-        for move in run.reflog():
-            print("reflog:", move)
+        for move in run.reflog(limit=2):
+            print(f"reflog: {move.kind} to {(move.new or 'nowhere')[:8]}")
 
 
 if __name__ == "__main__":

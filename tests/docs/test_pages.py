@@ -3,7 +3,8 @@
 - `python` blocks share one namespace a page, and run with warnings as errors;
 - `console` blocks are transcripts: `$ command`, then what it prints (stdout and stderr), in
   which `...` stands for anything, an id for any id of that length and a time for any time; a
-  command must succeed (`|| echo "exit $?"` shows another code);
+  command must succeed (`|| echo "exit $?"` shows another code); `$ export NAME=VALUE` holds for
+  the rest of the page;
 - `sh` blocks run and must succeed. The first two of the README set up a machine: .ci/run runs
   them, in a clean clone.
 What is not to be run is fenced as `text`.
@@ -31,6 +32,7 @@ RUN = {"python", "sh", "console"}
 SHOWN = {"text", "json", "toml", "cddl", "abnf", "ebnf", "bibtex", "diff"}
 COMMAND_SECONDS_MAX = 60
 ID = re.compile(r"\b[0-9a-f]{8,64}\b")
+EXPORT = re.compile(r"export (?P<name>[A-Z_]+)=(?P<value>[\w./:-]+)")
 TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
@@ -112,6 +114,8 @@ def test_page_runs(
             run_python(block, page, module)
         elif block.language == "console":
             for line, command, expected in commands(block):
+                if setting := EXPORT.fullmatch(command):
+                    shell[setting["name"]] = setting["value"]
                 printed = run(command, shell, where=f"{name(page)}:{line}")
                 assert matches(expected, printed), f"{name(page)}:{line}: printed\n{printed}"
         elif block.language == "sh" and setup:
