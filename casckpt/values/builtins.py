@@ -56,7 +56,7 @@ def _restore_decimal(content: Any) -> Decimal:
 def _reduce_fraction(value: Fraction) -> Tagged:
     pair = [value.numerator, value.denominator]
     if any(type(part) is not int for part in pair):
-        raise unsupported(Fraction, "a Fraction whose parts are not int")
+        raise unsupported(Fraction, "a Fraction whose parts are not int; make them so")
     if max(part.bit_length() for part in pair) > FRACTION_BITS_MAX:
         msg = f"a Fraction of more than {FRACTION_BITS_MAX} bits; store its two parts"
         raise LimitError(msg, limit=FRACTION_BITS_MAX)

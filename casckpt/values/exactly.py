@@ -8,8 +8,8 @@ Imports: values.tagged.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
+from struct import pack
 from typing import Any
 
 from casckpt.values.tagged import Tagged
@@ -17,6 +17,8 @@ from casckpt.values.tagged import Tagged
 __all__ = ["identical"]
 
 _PLAIN = frozenset((type(None), bool, int, str, bytes, bytearray))
+_CONTAINERS = frozenset((list, tuple, dict, set, frozenset))
+_ABSENT = object()
 
 
 def identical(a: Any, b: Any, reduce: Callable[[Any], Tagged]) -> bool:
@@ -25,23 +27,32 @@ def identical(a: Any, b: Any, reduce: Callable[[Any], Tagged]) -> bool:
     Raises:
         UnsupportedValueError: one of them could not be written.
     """
-    kind = type(a)
-    if a is b:
-        return True
-    if kind is not type(b):
-        return False
-    if kind in _PLAIN:
-        return bool(a == b)
-    if kind is float:
-        return struct.pack("d", a) == struct.pack("d", b)
-    if kind is list or kind is tuple:
-        return len(a) == len(b) and all(identical(x, y, reduce) for x, y in zip(a, b, strict=True))
-    if kind is dict:
-        return identical([*a], [*b], reduce) and identical([*a.values()], [*b.values()], reduce)
-    if kind is set or kind is frozenset:
-        mates = {member: member for member in b}
-        return len(a) == len(b) and all(
-            member in mates and identical(member, mates[member], reduce) for member in a
-        )
-    first, second = reduce(a), reduce(b)
-    return first.tag == second.tag and identical(first.content, second.content, reduce)
+    pending = [(a, b)]  # not recursion: values may be as deep as the interpreter's stack
+    while pending:
+        a, b = pending.pop()
+        kind = type(a)
+        if a is b:
+            continue
+        if kind is not type(b):
+            return False
+        if kind in _PLAIN:
+            if a != b:
+                return False
+        elif kind is float:
+            if pack("d", a) != pack("d", b):
+                return False
+        elif kind in _CONTAINERS:
+            if len(a) != len(b):
+                return False
+            if kind is set or kind is frozenset:
+                mates = {member: member for member in b}
+                b = [mates.get(member, _ABSENT) for member in a]
+            pending += zip(a, b, strict=True)
+            if kind is dict:
+                pending += zip(a.values(), b.values(), strict=True)
+        else:
+            first, second = reduce(a), reduce(b)
+            if first.tag != second.tag:
+                return False
+            pending.append((first.content, second.content))
+    return True

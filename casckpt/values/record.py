@@ -87,20 +87,29 @@ class Record(Mapping[str, Any]):
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """`a == b`, but for arrays too (numpy answers with an array)."""
-    if a is b:
-        return True
-    kind = type(a)
-    if kind is type(b):
-        if kind is list or kind is tuple:
-            return len(a) == len(b) and all(map(_equal, a, b))
-        if kind is dict:
-            return len(a) == len(b) and all(k in b and _equal(v, b[k]) for k, v in a.items())
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and (kind is numpy.ndarray or type(b) is numpy.ndarray):
-        if kind is not type(b) or a.dtype != b.dtype or a.shape != b.shape:
+    """`a == b`, but for arrays too (numpy answers with an array), and however deep."""
+    array = getattr(sys.modules.get("numpy"), "ndarray", None)
+    pending = [(a, b)]
+    while pending:
+        a, b = pending.pop()
+        kind = type(a)
+        if a is b:
+            continue
+        if kind is type(b) and kind in {list, tuple, dict}:
+            if len(a) != len(b) or (kind is dict and a.keys() != b.keys()):
+                return False
+            pending += [(a[key], b[key]) for key in a] if kind is dict else zip(a, b, strict=True)
+        elif array is not None and array in {kind, type(b)}:
+            if kind is not type(b) or a.dtype != b.dtype or a.shape != b.shape:
+                return False
+            if a.tobytes() != b.tobytes():
+                return False
+        elif not _are_equal(a, b):
             return False
-        return bool(a.tobytes() == b.tobytes())
+    return True
+
+
+def _are_equal(a: Any, b: Any) -> bool:
     try:
         return bool(a == b)
     except ArithmeticError:  # a signalling NaN is not to be compared

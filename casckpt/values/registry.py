@@ -224,7 +224,7 @@ class Registry:
             corrupt(f"the tag {tag}, which has no meaning")
         try:
             return restorer(content)
-        except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
             if isinstance(error, CorruptError):
                 raise
             why = str(error)[:_WHY_CHARS_MAX]  # it may repeat the content

@@ -5,6 +5,7 @@ Record, and what was stored stays as it is.
 from __future__ import annotations
 
 import abc
+import copy
 import dataclasses
 import enum
 from collections import namedtuple
@@ -153,6 +154,20 @@ def test_enums_that_change_give_records() -> None:
     record = changed(Old.B, Old, New)
     assert dict(record) == {"name": "B", "value": 2}
     assert record.flavour == "enum"
+
+
+def test_the_value_of_a_member_may_be_anything() -> None:
+    deep: Any = [1.0]
+    for _ in range(250):
+        deep = {"a": (deep,)} if type(deep) is list else [deep]
+    values = [deep, {1, (2.0, "x")}, b"x", {"b": 1, "a": 2}, frozenset({None}), -0.0, 3 + 0j]
+    others = [[deep], {1, (2, "x")}, "x", {"a": 2, "b": 1}, frozenset({0}), 0.0, 3.0]
+    for value, other in zip(values, others, strict=True):
+        registry = Registry()
+        cls: Any = enum.Enum("Any", {"A": value})  # type: ignore[misc]
+        registry.register(cls, name="e")
+        assert registry.restore(c.TAG_ENUM, ["e", "A", copy.deepcopy(value)]) is cls.A
+        assert isinstance(registry.restore(c.TAG_ENUM, ["e", "A", other]), Record)
 
 
 def test_a_flag_without_the_bits_gives_a_record() -> None:

@@ -123,7 +123,8 @@ def test_instances_of_known_classes(name: str, flavour: str, fields: Any, more: 
 
 HUGE = 1 << 80_000
 REFUSED: list[tuple[int, Any]] = [
-    (c.TAG_COMPLEX, [1, 2]),
+    (c.TAG_COMPLEX, [1, 2.0]),
+    (c.TAG_COMPLEX, [1.0, 2]),
     (c.TAG_COMPLEX, (1.0, 2.0)),
     (c.TAG_DATETIME, "2026-11-20 09:30:00"),
     (c.TAG_DATETIME, "20261120T093000"),
@@ -191,6 +192,11 @@ REFUSED: list[tuple[int, Any]] = [
     (c.TAG_NUMPY_SCALAR, ["|b1", b"\2"]),
     (c.TAG_NUMPY_SCALAR, [">i2", b"\0\1"]),
     (c.TAG_NUMPY_SCALAR, ["|S1", b"a"]),
+    (c.TAG_NUMPY_SCALAR, ["<i2", bytearray(2)]),
+    (c.TAG_NUMPY_SCALAR, ["<i2", bytes(4)]),
+    (c.TAG_NUMPY_SCALAR, ["U", b"a"]),
+    (c.TAG_NUMPY_SCALAR, ["S", "a"]),
+    (c.TAG_NUMPY_SCALAR, ["U", 1]),
     (c.TAG_OBJECT, ["dataclass", "m:C"]),
     (c.TAG_OBJECT, ["function", "os:system", {"command": "true"}]),
     (c.TAG_OBJECT, ["dataclass", "", {}]),

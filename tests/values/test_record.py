@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from casckpt.format import constants as c
+from casckpt.format.constants import DEPTH_MAX
 from casckpt.values import Record, Registry, Tagged
 
 
@@ -90,6 +91,15 @@ def test_it_is_written_back_unchanged() -> None:
     content = ["dataclass", "m:C", {"a": 1}]
     registry = Registry()
     assert registry.reduce(registry.restore(c.TAG_OBJECT, content)) == Tagged(c.TAG_OBJECT, content)
+
+
+def test_it_may_be_as_deep_as_any_value() -> None:
+    deep: Any = 1
+    for _ in range(DEPTH_MAX - 2):
+        deep = {"a": [deep]} if type(deep) is list else [deep]
+    one, two = made({"a": deep}), made({"a": copy.deepcopy(deep)})
+    assert one == two
+    assert hash(one) == hash(two)
 
 
 def test_it_can_be_copied() -> None:

@@ -116,6 +116,11 @@ def test_a_fraction_that_is_too_large() -> None:
         registry.reduce(Fraction(edge + 1, edge))
 
 
+def test_a_fraction_of_other_ints() -> None:
+    with pytest.raises(UnsupportedValueError, match="not int"):
+        Registry().reduce(Fraction(np.int64(3), np.int64(2)))
+
+
 def test_a_zone_of_a_file() -> None:
     folder = next(p for p in map(pathlib.Path, zoneinfo.TZPATH) if (p / "Europe/Berlin").is_file())
     registry = Registry()
