@@ -126,3 +126,19 @@ def test_forks_of_one_name_have_one_winner(store):
 
     in_parallel(3, compete)
     assert sorted(n for n, _ in wins) == list(range(15))
+
+
+def test_what_another_handle_has_collected_is_stored_again(disk):
+    """What a writer remembers of its last state may be gone: it must not lean on it."""
+    state = {"messages": [{"n": n, "text": "x" * 200} for n in range(400)]}
+    with casckpt.open(disk, durability="none") as one, casckpt.open(disk) as two:
+        run = one.thread("t")
+        run.save(state)
+        two.thread("t").delete()
+        assert two.gc(grace=0).objects_removed > 10
+        state["messages"].append("one more")
+        saved = run.save(state)
+        assert saved.step == 0
+        two_sees = two.thread("t")
+        assert two_sees.load() == run.load() == state
+        assert list(two.fsck()) == []
