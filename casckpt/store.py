@@ -18,10 +18,10 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 
 from casckpt.checkpoint import Checkpoint, diff, find_point
-from casckpt.errors import InvalidInputError, NotFoundError
+from casckpt.errors import InvalidInputError, NotAStoreError, NotFoundError
 from casckpt.format import header
 from casckpt.history import names
-from casckpt.history.find import Query, find
+from casckpt.history.find import Query, check_limit, find
 from casckpt.history.ledger import Ledger
 from casckpt.history.listing import threads
 from casckpt.history.meta import check_meta
@@ -89,8 +89,7 @@ class Store:
             limit: no more than so many.
             after: only those behind this name: where the page before ended.
         """
-        if limit is not None and limit < 0:
-            raise InvalidInputError(f"a limit of {limit}")
+        found = threads(self._ledger, prefix, after=after, limit=check_limit(limit))
         return [
             ThreadInfo(
                 name=listed.name,
@@ -101,7 +100,7 @@ class Store:
                 forked_from=listed.origin.forked_from,
                 forked_at=listed.origin.forked_at.hex() if listed.origin.forked_at else None,
             )
-            for listed in threads(self._ledger, prefix, after=after, limit=limit)
+            for listed in found
         ]
 
     def checkpoint(self, revision: Checkpoint | str) -> Checkpoint:
@@ -143,6 +142,8 @@ class Store:
         Raises:
             NotFoundError: the thread has no checkpoint.
         """
+        if not isinstance(prefix, str | None):
+            raise InvalidInputError(f"a prefix is a str, not {type(prefix).__name__}")
         query = Query(
             prefix=prefix,
             label=names.check_label(label),
@@ -297,10 +298,12 @@ def open_store(
         registry.register(cls)
     for module in allow:
         registry.allow(module)
-    where = os.fspath(path)
+    where = os.fsdecode(path)
     fresh = header.encode(str(uuid.uuid4()), clock())
     engine: Engine
     if where == MEMORY:
+        if read_only or not create:
+            raise NotAStoreError("a store in memory is always a new one", path=where)
         engine = MemoryEngine(fresh)
     else:
         # Imported when it is needed: stores in memory need no LMDB.

@@ -20,7 +20,7 @@ from typing import Any
 from casckpt.checkpoint import Checkpoint, find_point
 from casckpt.errors import InvalidInputError
 from casckpt.history import moves, names
-from casckpt.history.find import Query, find
+from casckpt.history.find import Query, check_limit, find
 from casckpt.history.ledger import ANY_HEAD, AnyHead, Ledger
 from casckpt.history.resolve import head_of
 from casckpt.history.revision import is_id_prefix
@@ -246,10 +246,8 @@ class Thread:
         Raises:
             NotFoundError: there never was such a thread, or gc has forgotten it.
         """
-        if limit is not None and limit < 0:
-            raise InvalidInputError(f"a limit of {limit}")
         found = moves.moves(self._ledger, self._name)
-        return map(_move, islice(found, limit))
+        return map(_move, islice(found, check_limit(limit)))
 
     def delete(self) -> None:
         """Delete the thread. Its checkpoints stay until gc, and `undo` brings it back.

@@ -27,7 +27,7 @@ from casckpt.history.states import load_meta
 from casckpt.history.tags import tags_of
 from casckpt.storage.engine import Posting
 
-__all__ = ["Query", "find", "heads"]
+__all__ = ["Query", "check_limit", "find", "heads"]
 
 _PAGE: Final = 64
 _PAGE_MAX: Final = 1_024
@@ -62,10 +62,16 @@ def find(
             deleted threads have.
         limit: no more than so many.
     """
-    if limit is not None and limit < 0:
-        raise InvalidInputError(f"a limit of {limit}")
+    check_limit(limit)
     source = _in_history(ledger, query, at) if at is not None else _in_store(ledger, query)
     return islice((point for point in source if _fits(ledger, query, point)), limit)
+
+
+def check_limit(limit: int | None) -> int | None:
+    """The limit itself; raises InvalidInputError if it is none."""
+    if limit is not None and (type(limit) is not int or limit < 0):
+        raise InvalidInputError(f"a limit is a number from 0 on, not {limit!r}")
+    return limit
 
 
 def heads(ledger: Ledger) -> Iterator[Point]:

@@ -74,7 +74,8 @@ def fork(ledger: Ledger, origin: str, name: str, at: Point) -> Point:
                 actual=ref.target.hex(),
             )
         info = ThreadOrigin(now_ns, at.id, origin).encode()
-        return _logged(ledger, ref, name, Note("fork", (origin,)), target=at.id, info=info)
+        move = _logged(ledger, ref, name, Note("fork", (origin,)), target=at.id, info=info)
+        return move._replace(time_ns=now_ns)
 
     _move(ledger, name, choose)
     last = ledger.guides.get(origin)

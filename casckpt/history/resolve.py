@@ -3,7 +3,7 @@
 A start is a thread's name if there is a thread of that name, else the beginning of an id. A
 full id (64 digits) is never a name.
 
-Imports: errors, ids, format (constants), history (ancestry, find, ledger, listing, moves,
+Imports: errors, ids, format (constants), storage (engine interface), history (ancestry, find, ledger, listing, moves,
 notes, revision).
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Final
 
-from casckpt.errors import InvalidInputError, NotFoundError, PrunedError
+from casckpt.errors import InvalidInputError, NotFoundError
 from casckpt.format.constants import KIND_CHECKPOINT, KIND_NAMES
 from casckpt.history import notes
 from casckpt.history.ancestry import Point
@@ -33,6 +33,7 @@ from casckpt.history.revision import (
     parse_revision,
 )
 from casckpt.ids import ID_BYTES, ObjectId
+from casckpt.storage.engine import Ref
 
 __all__ = ["head_of", "resolve"]
 
@@ -80,30 +81,36 @@ def head_of(ledger: Ledger, thread: str) -> Point:
 
 def _start(ledger: Ledger, revision: Revision, suffixes: list[Suffix]) -> Point:
     start = revision.start or ""
-    ref = ledger.ref(start) if len(start) != 2 * ID_BYTES else None
-    if ref is not None and (ref.target is not None or isinstance((*suffixes, None)[0], MovesAgo)):
+    wants_moves = bool(suffixes) and isinstance(suffixes[0], MovesAgo)
+    ref = _thread_ref(ledger, start)
+    # A deleted thread has no head, but its moves are still known.
+    if ref is not None and (ref.target is not None or wants_moves):
         return _thread_at(ledger, start, suffixes, None)
-    if is_id_prefix(start):
-        point = _by_id(ledger, start.lower())
-        if suffixes and isinstance(suffixes[0], MovesAgo):
-            raise InvalidInputError(f'"@{{...}}" follows a thread\'s name; {start} is an id')
-        return point
-    raise _no_thread(ledger, start)
+    if not is_id_prefix(start):
+        raise _no_thread(ledger, start)
+    point = _by_id(ledger, start.lower())
+    if wants_moves:
+        raise InvalidInputError(f'"@{{...}}" follows a thread\'s name; {start} is an id')
+    return point
+
+
+def _thread_ref(ledger: Ledger, name: str) -> Ref | None:
+    """The ref of a thread; a full id is never one."""
+    return None if len(name) == 2 * ID_BYTES and is_id_prefix(name) else ledger.ref(name)
 
 
 def _thread_at(ledger: Ledger, thread: str, suffixes: list[Suffix], at: Point | None) -> Point:
     """Where a thread stands, or stood; takes the suffix that says so."""
-    if suffixes and isinstance(suffixes[0], MovesAgo):
-        ref = ledger.ref(thread)
-        if ref is None:
-            raise _no_thread(ledger, thread)
-        moves = suffixes.pop(0)
-        assert isinstance(moves, MovesAgo)  # noqa: S101 - looked at two lines above
-        target = head_moves_ago(ledger, thread, ref, moves.moves)
-        if target is None:
-            raise NotFoundError(f"{thread} did not exist {moves.moves} moves ago", thread=thread)
-        return ledger.ancestry.point(target)
-    return head_of(ledger, thread) if at is None else at
+    if not suffixes or not isinstance(suffixes[0], MovesAgo):
+        return head_of(ledger, thread) if at is None else at
+    ref, ago = ledger.ref(thread), suffixes[0].moves
+    if ref is None:
+        raise _no_thread(ledger, thread)
+    del suffixes[0]
+    target = head_moves_ago(ledger, thread, ref, ago)
+    if target is None:
+        raise NotFoundError(f"{thread} did not exist {ago} moves ago", thread=thread)
+    return ledger.ancestry.point(target)
 
 
 def _step(ledger: Ledger, point: Point, suffix: Suffix, text: str) -> Point:
@@ -166,11 +173,10 @@ def _described(point: Point) -> str:
     return f"{point.id.hex()[:16]} ({point.thread}@{point.step})"
 
 
-def _no_thread(ledger: Ledger, name: str) -> PrunedError | NotFoundError:
+def _no_thread(ledger: Ledger, name: str) -> NotFoundError:
     near = near_threads(ledger, name)
     hint = f" (near: {', '.join(near)})" if near else ""
-    ref = ledger.ref(name) if len(name) != 2 * ID_BYTES else None
-    if ref is not None:
+    if _thread_ref(ledger, name) is not None:
         return NotFoundError(
             f"the thread {name} was deleted (undo brings it back){hint}",
             thread=name,
