@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import casckpt
 from casckpt.cli import style
-from casckpt.cli.values import clean, kind, length, one_line
+from casckpt.cli.values import clean, length, one_line
 
 __all__ = ["lines", "summary"]
 
@@ -29,15 +29,17 @@ _SIGNS: Final = {"add": "+", "remove": "-", "replace": "~", "reorder": "~"}
 _COLOURS: Final = {"add": "green", "remove": "red", "replace": "yellow", "reorder": "yellow"}
 
 
-def _shown(value: Any, room: int) -> str:
-    """A value in so many columns; one that is cut says how much there is."""
+def _shown(value: Any, room: int, whole: Any = None) -> str:
+    """A value in so many columns; one that is cut says how much there is (of `whole`)."""
     text = one_line(value, room)
-    size = length(value)
+    whole = value if whole is None else whole
+    size = length(whole)
     if not text.endswith("…") or size is None:
         return text
-    if kind(value) in {"str", "bytes", "bytearray"}:
-        whole = len(value.encode(errors="surrogatepass")) if isinstance(value, str) else size
-        note = f" ({style.size(whole)})"
+    if isinstance(whole, str):
+        note = f" ({style.size(len(whole.encode(errors='surrogatepass')))})"
+    elif isinstance(whole, bytes | bytearray):
+        note = f" ({style.size(size)})"
     else:
         note = f" ({size:,} items)" if size != 1 else " (1 item)"
     return one_line(value, max(room - len(note), 1)) + note
@@ -83,10 +85,10 @@ def lines(change: casckpt.Change, room: int) -> Iterator[str]:
         if sum(map(style.columns, short)) + 3 <= left:
             yield f"{begin} {short[0]} → {short[1]}"
             return
-        old, new = _pair(old, new)
+        old_part, new_part = _pair(old, new)
         yield begin
-        yield f"    {style.bad(_shown(old, room - 4))}"
-        yield f"  → {style.good(_shown(new, room - 4))}"
+        yield f"    {style.bad(_shown(old_part, room - 4, old))}"
+        yield f"  → {style.good(_shown(new_part, room - 4, new))}"
 
 
 def summary(changes: Iterable[casckpt.Change]) -> Iterator[str]:
@@ -98,8 +100,7 @@ def summary(changes: Iterable[casckpt.Change]) -> Iterator[str]:
     rows = [
         (
             style.cut(place, style.width() // 2),
-            *(f"{sign}{count[op]}" if count[op] else "" for op, sign in _OPS),
-            f"order ×{count['reorder']}" if count["reorder"] else "",
+            " ".join(f"{sign}{count[op]}" for op, sign in _OPS if count[op]),
         )
         for place, count in counts.items()
     ]
@@ -109,7 +110,7 @@ def summary(changes: Iterable[casckpt.Change]) -> Iterator[str]:
     yield said or "no differences"
 
 
-_OPS: Final = (("add", "+"), ("remove", "-"), ("replace", "~"))
+_OPS: Final = (("add", "+"), ("remove", "-"), ("replace", "~"), ("reorder", "order "))
 _WORDS: Final = (
     ("add", "added"),
     ("remove", "removed"),

@@ -25,11 +25,10 @@ def locate(named: str | None) -> Path | None:
     """The store named by -s or CASCKPT_STORE, else the nearest one upward, else None."""
     if named:
         return Path(named)
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / STORE_NAME).exists():
-            return folder / STORE_NAME
-    return None
+    if Path(STORE_NAME).exists():
+        return Path(STORE_NAME)
+    above = (folder / STORE_NAME for folder in Path.cwd().parents)
+    return next(filter(Path.exists, above), None)
 
 
 class Session:

@@ -1,6 +1,6 @@
 """Transcripts: files of commands and what they print, run in an empty folder.
 
-    # a remark
+    # a remark, at the beginning or behind an empty line
     $ casckpt save alice -            a command line, run in this process
     < {"n": 1}                        a line of its standard input
     <id>  alice @0  <size>  <time>    what it prints, standard output and error as they come
@@ -9,8 +9,8 @@
 `<id>`, `<time>`, `<size>`, `<n>` (any number) and `...` (anything within a line) are
 wildcards; a line that is only `...` stands for any number of lines. `$ write NAME` makes a
 file of the `<` lines; `$ cat NAME` prints one; `$ export NAME=VALUE` sets a variable.
-Outside of quotes `$NAME` is replaced by what `$ remember NAME PATTERN` took from the last
-output (the first group of the pattern).
+`$NAME` is replaced by what `$ remember NAME PATTERN` took from the output before it (the
+first group of the pattern).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def steps(path: Path) -> Iterator[Step]:
             if step:
                 yield step
             step = Step(number, line[2:])
-        elif line.startswith("#") and (step is None or not step.expected):
+        elif line.startswith("#") and (step is None or step.expected[-1:] in ([], [""])):
             continue
         elif step is None:
             if line.strip():
@@ -117,9 +117,13 @@ class Session:
         self._known: dict[str, str] = {}
         self._last = ""
 
+    def filled(self, text: str) -> str:
+        """The text with what was remembered in the place of its names."""
+        return re.sub(r"\$([A-Z]+)", lambda m: self._known[m[1]], text)
+
     def run(self, step: Step) -> tuple[int, str]:
         """Run one command: exit code and output."""
-        words = shlex.split(re.sub(r"\$([A-Z]+)", lambda m: self._known[m[1]], step.command))
+        words = shlex.split(self.filled(step.command))
         stdin = "".join(f"{line}\n" for line in step.stdin)
         match words[0]:
             case "casckpt":
@@ -150,7 +154,7 @@ def play(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         exit_code, output = session.run(step)
         where = f"{path.name}:{step.line}: $ {step.command}"
         shown = output if output.endswith("\n") or not output else output + "\n"
-        want = pattern(step.expected)
+        want = pattern(list(map(session.filled, step.expected)))
         # Trailing empty lines of what was printed do not count either.
         trimmed = shown.rstrip("\n") + "\n" if shown.strip() else ""
         assert want.fullmatch(trimmed), f"{where}\nprinted:\n{shown}\nexit code {exit_code}"

@@ -25,9 +25,9 @@ def _say(kind: str, thread: str, head: casckpt.Checkpoint | None, *, as_json: bo
         head_fields = None if head is None else output.checkpoint_fields(head)
         output.print_json({"thread": thread, "move": kind, "head": head_fields})
     elif head is None:
-        click.echo(f"{clean(thread)} is gone ('casckpt undo' brings it back)")
+        click.echo(f"{clean(thread)} is gone ('casckpt undo {clean(thread)}' brings it back)")
     else:
-        click.echo(f"{clean(thread)} is at {output.checkpoint_line(head)}")
+        click.echo(f"{clean(thread)} is at {output.checkpoint_line(head, home=thread)}")
 
 
 @command(

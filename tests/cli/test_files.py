@@ -1,0 +1,153 @@
+"""Files: written whole or not at all, never into a store; reading creates nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+import casckpt
+from casckpt.cli import files
+from casckpt.exchange import to_cbor
+from tests.cli.harness import casckpt as run
+
+STATE = {"messages": ["a", (1, b"x")], "n": 2**70}
+
+
+@pytest.fixture
+def store(folder: Path) -> Path:
+    with casckpt.open(folder / ".casckpt") as store:
+        store.thread("a").save(STATE)
+    return folder
+
+
+def test_a_file_is_replaced_whole(store: Path) -> None:
+    target = store / "out.json"
+    target.write_text("old")
+    target.chmod(0o640)
+    assert run(["checkout", "a", "-o", "out.json"]).exit_code == 0
+    assert json.loads(target.read_text())["n"] == 2**70
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert sorted(p.name for p in store.iterdir()) == [".casckpt", "out.json"]
+
+
+def test_a_new_file_has_ordinary_permissions(store: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        run(["checkout", "a", "-o", "new.json"])
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((store / "new.json").stat().st_mode) == 0o640
+
+
+def test_failure_leaves_the_old_file_and_no_other(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = store / "out.json"
+    target.write_text("old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    done = run(["checkout", "a", "-o", "out.json"])
+    assert done.exit_code == 6
+    assert done.stderr == "casckpt: No space left on device\n"
+    assert target.read_text() == "old"
+    assert sorted(p.name for p in store.iterdir()) == [".casckpt", "out.json"]
+
+
+def test_an_unknown_revision_makes_no_file(store: Path) -> None:
+    assert run(["checkout", "b", "-o", "out.json"]).exit_code == 3
+    assert not (store / "out.json").exists()
+
+
+def test_a_link_keeps_its_target(store: Path) -> None:
+    (store / "real.json").write_text("old")
+    (store / "link.json").symlink_to("real.json")
+    assert run(["checkout", "a", "-o", "link.json"]).exit_code == 0
+    assert (store / "link.json").is_symlink()
+    assert (store / "real.json").read_text() != "old"
+
+
+def test_the_store_is_out_of_bounds(store: Path) -> None:
+    before = {p.name: p.read_bytes() for p in (store / ".casckpt").iterdir()}
+    (store / "way").symlink_to(".casckpt")
+    for name in (".casckpt", ".casckpt/new.json", "way/new.json", ".casckpt/../.casckpt/x"):
+        assert run(["checkout", "a", "-o", name]).exit_code == 2, name
+    assert {p.name for p in (store / ".casckpt").iterdir()} == set(before)
+
+
+def test_a_device_takes_bytes(store: Path) -> None:
+    del store
+    assert run(["checkout", "a", "-o", "/dev/null"]).exit_code == 0
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_cbor_goes_out_and_comes_in(store: Path) -> None:
+    done = run(["checkout", "a", "--format", "cbor"])
+    assert done.stdout == to_cbor(STATE)
+    assert run(["save", "b", "--format", "cbor"], done.stdout).exit_code == 0
+    assert run(["diff", "a", "b", "--exit-code"]).exit_code == 0
+    refused = run(["save", "b", "--format", "cbor"], b"\xff")
+    assert (refused.exit_code, "CBOR" in refused.stderr) == (2, True)
+    with casckpt.open(store / ".casckpt", create=False) as opened:
+        assert opened.thread("b").load() == STATE
+
+
+READING = [
+    "threads", "log", "log a", "log --graph", "show a", "checkout a", "diff a b", "reflog a",
+    "tag a", "find", "fsck", "stats", "gc --dry-run", "gc", "rewind a ~1", "undo a", "rm a",
+    "fork a b", "tag a x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", READING)
+def test_nothing_is_created_where_there_is_no_store(folder: Path, line: str) -> None:
+    for options in ([], ["-s", "nowhere"], ["-s", "no/where"]):
+        done = run([*options, *line.split()])
+        assert done.exit_code == 3, done.output
+        assert done.stderr.startswith("casckpt: no store ")
+        assert list(folder.iterdir()) == []
+
+
+def test_reading_changes_no_byte(store: Path) -> None:
+    def content() -> dict[str, bytes]:
+        folder = store / ".casckpt"
+        return {p.name: p.read_bytes() for p in folder.iterdir() if "lock" not in p.name}
+
+    before = content()
+    for line in ("threads", "log", "show a", "checkout a", "reflog a", "find", "fsck", "stats"):
+        assert run(line.split()).exit_code == 0
+    assert run(["gc", "--dry-run"]).exit_code == 0
+    assert content() == before
+
+
+def test_the_nearest_store_upward(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = store / "x" / "y"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    assert run(["checkout", "a", "-p", "n"]).output == f"{2**70}\n"
+    assert run(["init"]).exit_code == 0
+    assert run(["threads"]).output == ""
+    monkeypatch.setenv("CASCKPT_STORE", str(store / ".casckpt"))
+    assert run(["threads", "--json"]).output.startswith('{"name": "a"')
+    assert run(["-s", ".casckpt", "threads"]).output == ""
+
+
+def test_damage_is_told_from_other_trouble(store: Path) -> None:
+    """Bytes that are wrong are exit code 5, and fsck says which."""
+    with casckpt.open(store / ".casckpt") as opened:
+        for n in range(50):
+            opened.thread("a").save({"n": n, "text": f"{n} " * 2000})
+    file = store / ".casckpt" / "data.mdb"
+    data = bytearray(file.read_bytes())
+    for at in range(len(data) // 2, len(data), 997):
+        data[at] ^= 0xFF
+    file.write_bytes(data)
+    done = run(["fsck"])
+    assert done.exit_code in {5, 6, 7}
+    assert "Traceback" not in done.output
