@@ -32,6 +32,7 @@ TABLE_MAX: Final = 256
 WINDOW: Final = 6
 """Beyond, among so many items ahead."""
 _ITEMS_MAX: Final = 64
+_FEW_MAX: Final = 4
 _DEPTH_MAX: Final = 3
 _TREES: Final = {
     c.TAG_LIST_TREE: list,
@@ -44,12 +45,23 @@ _TREES: Final = {
 class Sketch:
     """What is looked at of an item: opened once, parts when they are asked for."""
 
-    __slots__ = ("_below", "_depth", "_parts", "_reader", "body", "is_tree", "kind", "raw")
+    __slots__ = (
+        "_below",
+        "_depth",
+        "_items",
+        "_parts",
+        "_reader",
+        "body",
+        "is_tree",
+        "kind",
+        "raw",
+    )
 
     def __init__(self, reader: Reader, raw: Raw, depth: int = 0) -> None:
         self._reader = reader
         self._depth = depth
         self._parts: Any = None
+        self._items: list[Sketch] | None = None
         self._below: dict[bytes, Sketch] = {}
         self.raw = reader.open(raw)
         self.kind, body = _kind(self.raw)
@@ -76,6 +88,14 @@ class Sketch:
             self._below[key] = Sketch(self._reader, raw, self._depth + 1)
         return self._below[key]
 
+    def items(self) -> list[Sketch]:
+        """The items of a list of a few; of a longer one or a tree: none."""
+        if self._items is None:
+            few = not self.is_tree and len(self.body) <= _FEW_MAX and self._depth < _DEPTH_MAX
+            raws = self.body if few else []
+            self._items = [Sketch(self._reader, raw, self._depth + 1) for raw in raws]
+        return self._items
+
     def tokens(self) -> Counter[bytes]:
         """Of a list: the tokens of its items. Of a tree: of its references and open leaf."""
         if self._parts is None:
@@ -99,11 +119,11 @@ def _kind(raw: Raw) -> tuple[Any, Raw]:
 
 
 def _top(levels: list[Raw]) -> Iterator[Raw]:
-    """What speaks for a tree: the open leaf, then the ids in its top."""
+    """What speaks for a tree: the ids in its top, then the open leaf."""
     *others, last = levels
-    yield from last.items() if type(last) is dict else last
     for level in others:
         yield from (part for part in level or () if type(part) is bytes and len(part) == ID_BYTES)
+    yield from last.items() if type(last) is dict else last
 
 
 def likeness(a: Sketch, b: Sketch) -> float:
@@ -118,8 +138,18 @@ def likeness(a: Sketch, b: Sketch) -> float:
         return _of_fields(a, b)
     if a.is_tree or type(a.body) is type(b.body) is list:
         mine, theirs = a.tokens(), b.tokens()
-        return (mine & theirs).total() / max(mine.total(), theirs.total(), 1)
+        score = (mine & theirs).total() / max(mine.total(), theirs.total(), 1)
+        return score or _of_few(a, b)
     return 0.0
+
+
+def _of_few(a: Sketch, b: Sketch) -> float:
+    """Of short lists with no item in common: by what their items have, place by place."""
+    mine, theirs = a.items(), b.items()
+    if not mine or len(mine) != len(theirs):
+        return 0.0
+    scores = [likeness(x, y) for x, y in zip(mine, theirs, strict=True)]
+    return sum(scores) / (len(scores) + 1)
 
 
 def _of_texts(a: str | bytes, b: str | bytes) -> float:
