@@ -203,6 +203,8 @@ def head_moves_ago(ledger: Ledger, name: str, ref: Ref, count: int) -> ObjectId 
             head = ledger.ancestry.point(now.head)
             base_step = -1 if base is None else ledger.ancestry.point(base).step
             saves = min(left, head.step - base_step)
+            if saves < 1:
+                raise CorruptError("the log of a thread does not lead to where it stands")
             past = ledger.ancestry.ancestor(head, head.step - saves)
             now = _Position(now.entry, None if past is None else past.id)
             left -= saves
@@ -223,7 +225,10 @@ def _before(ledger: Ledger, now: _Position) -> tuple[_Position, LogEntry | None]
 
 
 def _entry(ledger: Ledger, number: int) -> LogEntry | None:
-    return ledger.engine.log_entry(number) if number else None
+    entry = ledger.engine.log_entry(number) if number else None
+    if entry is not None and entry.previous >= number:
+        raise CorruptError("the log of a thread runs in a circle")
+    return entry
 
 
 def _undone_to(note: Note) -> int:

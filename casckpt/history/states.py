@@ -167,9 +167,17 @@ def diff(
 def size_of(root: bytes) -> int:
     """Bytes of a state's encoding, and of all objects it links to, each as often as it does.
 
-    Nothing is read: every reference says how much lies below it.
+    Nothing is read: every reference says how much lies below it; raises CorruptError.
     """
-    linked = 0
+    try:
+        linked = _linked(root)
+    except (TypeError, ValueError):
+        raise CorruptError("a state's references are malformed") from None
+    return linked if root.startswith(native.LINK_HEAD) else len(root) + linked
+
+
+def _linked(root: bytes) -> int:
+    total = 0
     todo = [cbor.decode_generic(root)]
     while todo:
         item = todo.pop()
@@ -181,18 +189,18 @@ def size_of(root: bytes) -> int:
         elif type(item) is cbor.Tag:
             match item.number, item.value:
                 case c.TAG_LINK, [_, int(size)]:
-                    linked += size
+                    total += size
                 case c.TAG_LIST_TREE, [*levels, leaf]:
-                    linked += sum(sum(level[2::3]) for level in levels)
+                    total += sum(sum(level[2::3]) for level in levels)
                     todo.append(leaf)
                 case c.TAG_MAP_TREE, [order, *levels, leaf]:
-                    linked += sum(sum(level[3::4]) for level in levels)
+                    total += sum(sum(level[3::4]) for level in levels)
                     todo += [order, leaf]
                 case ((c.TAG_STR_TREE | c.TAG_BYTES_TREE), list(levels)):
-                    linked += sum(sum(level[2::3]) for level in levels)
+                    total += sum(sum(level[2::3]) for level in levels)
                 case _, value:
                     todo.append(value)
-    return linked if root.startswith(native.LINK_HEAD) else len(root) + linked
+    return total
 
 
 def root_id(root: bytes) -> ObjectId:

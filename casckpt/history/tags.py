@@ -13,7 +13,7 @@ Imports: errors, ids, format (records, constants), storage (engine interface), h
 
 from __future__ import annotations
 
-from casckpt.errors import PrunedError
+from casckpt.errors import CorruptError, PrunedError
 from casckpt.format.constants import KIND_TAGS
 from casckpt.format.records import TagsRecord
 from casckpt.history import names, notes
@@ -49,7 +49,13 @@ def untag(ledger: Ledger, point: Point, tags: tuple[str, ...]) -> tuple[str, ...
 def _tags(ledger: Ledger, point: Point, ref: Ref | None) -> tuple[str, ...]:
     if ref is None or ref.target is None:
         return point.tags
-    return TagsRecord.decode(ledger.vault.get(ref.target, KIND_TAGS)).tags
+    record = TagsRecord.decode(ledger.vault.get(ref.target, KIND_TAGS))
+    if record.checkpoint != point.id:
+        raise CorruptError(
+            f"the tags of checkpoint {point.id.hex()[:16]} are those of another",
+            object=ref.target.hex(),
+        )
+    return record.tags
 
 
 def _change(
