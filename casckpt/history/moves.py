@@ -225,8 +225,12 @@ def _before(ledger: Ledger, now: _Position) -> tuple[_Position, LogEntry | None]
 
 
 def _entry(ledger: Ledger, number: int) -> LogEntry | None:
-    entry = ledger.engine.log_entry(number) if number else None
-    if entry is not None and entry.previous >= number:
+    if not number:
+        return None
+    entry = ledger.engine.log_entry(number)
+    if entry is None:
+        raise CorruptError(f"entry {number} of the log is missing")
+    if entry.previous >= number:
         raise CorruptError("the log of a thread runs in a circle")
     return entry
 

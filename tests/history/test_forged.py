@@ -20,12 +20,17 @@ def test_a_log_in_a_circle():
     log = ledger.engine._log
     (number,) = log
     log[number] = log[number]._replace(previous=number)
-    for walk in (
+    walks = (
         lambda: list(moves.moves(ledger, "t")),
         lambda: moves.undo(ledger, "t"),
         lambda: moves.head_moves_ago(ledger, "t", ledger.ref("t"), 10**17),
-    ):
+    )
+    for walk in walks:
         with pytest.raises(CorruptError, match="circle"):
+            walk()
+    log.clear()
+    for walk in walks:
+        with pytest.raises(CorruptError, match="is missing"):
             walk()
 
 
