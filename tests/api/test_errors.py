@@ -327,7 +327,6 @@ def test_a_closed_store(store):
             pytest.fail(f"call {number}: {call()}")
 
 
-@pytest.mark.xfail(reason="a child that opens the store frees the parent's reader slots")
 def test_a_store_does_not_cross_an_os_fork(disk):
     program = """
         import os, sys, casckpt
