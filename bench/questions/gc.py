@@ -1,18 +1,19 @@
 """How fast is garbage found and removed, in what memory?
 
 `--threads` chats are saved message by message, then every second one is deleted. A process of
-its own opens the store, runs `gc(dry_run=True)` several times, then `gc()` with no grace, then
-loads what must be left; it reports times, objects and the growth of its peak memory.
+its own opens the store, runs `gc(dry_run=True)` several times, then `gc()` with no grace. The
+memory is what Python allocates at the most during a further dry run (tracemalloc). What must be
+left is loaded and compared.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
+import tracemalloc
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -74,27 +75,23 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     return document("gc", settings, result)
 
 
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def collect(path: Path) -> dict[str, Any]:
     """What the process of its own does."""
     import casckpt
 
     with casckpt.open(path) as store:
-        store.stats()
-        before = _peak_bytes()
         dry_s = []
         for _ in range(DRY_RUNS):
             start = time.perf_counter()
             dry = store.gc(dry_run=True, grace=timedelta(0))
             dry_s.append(time.perf_counter() - start)
-        dry_peak = _peak_bytes() - before
+        tracemalloc.start()
+        store.gc(dry_run=True, grace=timedelta(0))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
         start = time.perf_counter()
         done = store.gc(grace=timedelta(0))
         done_s = time.perf_counter() - start
-        peak = _peak_bytes() - before
         again = store.gc(grace=timedelta(0))
     objects = dry.objects_live + dry.objects_removed
     return {
@@ -106,8 +103,7 @@ def collect(path: Path) -> dict[str, Any]:
         "dry_run_s": dry_s,
         "run_s": done_s,
         "dry_run_objects_per_s": objects / sorted(dry_s)[len(dry_s) // 2],
-        "dry_run_peak_growth_bytes": dry_peak,
-        "peak_growth_bytes": peak,
+        "peak_bytes": peak,
     }
 
 
@@ -119,17 +115,15 @@ def render(content: dict[str, Any]) -> str:
         ["objects (live, removed)", f"{r['objects']:,} ({r['live']:,}, {r['removed']:,})"],
         ["dry run", f"{dry:.3f} s = {r['dry_run_objects_per_s']:,.0f} objects/s"],
         ["gc", f"{r['run_s']:.3f} s = {r['objects'] / r['run_s']:,.0f} objects/s"],
-        ["peak memory, dry run", _each(r["dry_run_peak_growth_bytes"], r["objects"])],
-        ["peak memory, gc", _each(r["peak_growth_bytes"], r["objects"])],
+        [
+            "memory",
+            f"{human_bytes(r['peak_bytes'])} = {r['peak_bytes'] / r['objects']:.1f} B an object",
+        ],
         ["files before", human_bytes(r["file_bytes_before"])],
         ["files after", human_bytes(r["file_bytes_after"])],
     ]
     lines = [table(["gc", ""], rows), *([] if r["ok"] else ["VOID: the wrong things are left"])]
     return "\n".join([*lines, footer(content)])
-
-
-def _each(total: int, objects: int) -> str:
-    return f"+{human_bytes(total)} = {total / objects:.1f} B an object"
 
 
 def all_verified(content: dict[str, Any]) -> bool:

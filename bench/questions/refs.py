@@ -1,7 +1,7 @@
 """What do fork, rewind, undo and tag cost, whatever the history?
 
-A thread of N checkpoints; then, round by round: a fork from somewhere in it, a tag, a rewind by
-one, and the undo of it. Beside it a bare LMDB commit of one row, a branch in git, and the copy
+A thread of N checkpoints; then, round by round: a fork from somewhere in it, a tag and its
+removal, a rewind by one and the undo of it. Beside it a bare LMDB commit of one row, a branch in git, and the copy
 of all rows of a thread, which is how a table of states is forked.
 """
 
@@ -63,12 +63,10 @@ def _one_size(
     def fork(number: int) -> None:
         run.fork(f"fork/{number}", at=f"@{places[number]}")
 
-    def tag(number: int) -> None:
-        head.tag(f"t{number % 20}")
-
     steps: list[tuple[str, Callable[[int], Any]]] = [
         ("casckpt fork", fork),
-        ("casckpt tag", tag),
+        ("casckpt tag", lambda _: head.tag("mark")),
+        ("casckpt untag", lambda _: head.untag("mark")),
         ("casckpt rewind", lambda _: run.rewind("~1")),
         ("casckpt undo", lambda _: run.undo()),
         *peers.items(),
