@@ -189,7 +189,7 @@ class World:
         """Its process dies: the sign stays."""
         if self.gc is None:
             return
-        self.collector._end = lambda txn: None
+        self.collector._end = lambda _txn: None
         self.gc.close()
         self.gc = None
         meta = self.space.tables.meta

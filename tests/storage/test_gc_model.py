@@ -59,12 +59,12 @@ def ascending(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def no_drain(monkeypatch: pytest.MonkeyPatch) -> None:
     """What refs gain while gc runs is not heard of."""
-    monkeypatch.setattr(roots.Roots, "drain", lambda self, txn: None)
+    monkeypatch.setattr(roots.Roots, "drain", lambda *_: None)
 
 
 def no_feed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Moves to old objects that are not logged leave no trace."""
-    monkeypatch.setattr(feed, "add", lambda txn, here, oid: None)
+    monkeypatch.setattr(feed, "add", lambda *_: None)
 
 
 def check_before_the_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ def bases_stay_indexed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def bases_are_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only children are marked."""
-    monkeypatch.setattr(mark.Marks, "_need", lambda self, seq, base, count: None)
+    monkeypatch.setattr(mark.Marks, "_need", lambda *_: None)
 
 
 def new_rows_need_no_bases(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ def shared_children_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """A base is kept for its bytes, but not the children a live row shares with it."""
     real = mark.Marks._need
     monkeypatch.setattr(
-        mark.Marks, "_need", lambda self, seq, base, count: real(self, seq, base, 0)
+        mark.Marks, "_need", lambda self, seq, base, _count: real(self, seq, base, 0)
     )
 
 
@@ -165,7 +165,7 @@ def test_a_mutant_is_caught(
     for seed in range(RUNS_MUTANT):
         try:
             run(seed)
-        except Exception as error:  # whatever it is: the model or the engine has noticed
+        except Exception as error:  # noqa: BLE001 (whatever it is: somebody has noticed)
             print(f"caught in run {seed}: {error!r}")
             return
     pytest.fail(f"not caught in {RUNS_MUTANT} runs: {mutant.__doc__}")

@@ -73,13 +73,14 @@ def create(path: Path, header: bytes, *, lib_version: int = 0) -> None:
         StorageError: no parent, no permission, disk full.
     """
     try:
-        if not path.is_dir():
-            if path.exists():
-                raise NotAStoreError(f"{path} is a file, not a casckpt store", path=str(path))
+        try:
             path.mkdir(exist_ok=True)
+        except FileExistsError:
+            raise NotAStoreError(f"{path} is a file, not a store", path=str(path)) from None
         if (path / DATA).exists():
             return
-        if any(not entry.name.startswith((_NEW, LOCK)) for entry in path.iterdir()):
+        # Others may be making the same store at this moment.
+        if any(not entry.name.startswith((_NEW, DATA, LOCK)) for entry in path.iterdir()):
             msg = f"{path} is not a casckpt store, and not empty: choose another directory"
             raise NotAStoreError(msg, path=str(path))
         workshop = Path(tempfile.mkdtemp(prefix=_NEW, dir=path))

@@ -81,7 +81,7 @@ class Space:
         options: dict[str, Any] = {
             "max_dbs": tables.COUNT_MAX,
             "max_readers": READERS_MAX,
-            "max_spare_txns": 1,
+            "max_spare_txns": 0,  # one kept in reserve would lose its slot to a forked child
             "mode": 0o666,
             "create": False,
             "readonly": self.read_only,
@@ -166,7 +166,8 @@ class Space:
                 result = work(txn)
                 txn.commit()
             except BaseException:
-                txn.abort()
+                with self.gate.calm():
+                    txn.abort()
                 raise
             return result
         finally:
@@ -305,12 +306,16 @@ def acquire(path: Path, *, read_only: bool, durability: str, map_bytes: int = MA
 
 
 def _bury(key: tuple[int, int]) -> None:
-    """Close what a forked parent had open, so that the file can be opened in this process."""
+    """Let go of what a forked parent had open, so that this process can open the file.
+
+    Never close it: that would clear the parent's slots among the readers. Its last
+    reference gone, py-lmdb forgets it without touching the file.
+    """
     space = _registry.inherited.get(key)
     if space is None:
         return
     if space.gate.inside or space.writer.locked():
         msg = f"{space.path} was in use by another OS thread during the fork: spawn instead"
         raise StorageError(msg, path=space.path)
-    space.env.close()
+    del space.env, space.tables
     del _registry.inherited[key]
