@@ -1,16 +1,18 @@
 """`python -m bench QUESTION`: each question one command; without one, the list of them.
 
-Imports: bench.questions.* (one when it is asked).
+Imports: bench.budget, bench.questions.* (one when it is asked).
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench import budget
 from bench.report import write_json
 
 __all__ = ["QUESTIONS", "main"]
@@ -36,10 +38,13 @@ RESULTS = Path(__file__).resolve().parent / "results"
 def main(argv: Sequence[str] | None = None) -> int:
     """Answer one question; 1 if a verification failed, 2 for a wrong call."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["budget"]:
+        return _budget(arguments[1:])
     if not arguments or arguments[0] not in QUESTIONS:
         print(f"{__doc__}\nQuestions:")
         for name, (_, text) in QUESTIONS.items():
             print(f"  {name:8} {text}")
+        print("  budget   what was promised, what was measured? (bench/budget.py)")
         print("\nEach takes --help, --json FILE, and --record (into bench/results/).")
         return 0 if arguments[:1] in ([], ["--help"], ["-h"]) else 2
     name, *rest = arguments
@@ -66,6 +71,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.record is not None:
         write_json(RESULTS / f"{options.record or name}.json", content)
     return 0 if question.all_verified(content) else 1
+
+
+def _budget(arguments: list[str]) -> int:
+    """Measure everything if asked to, then print the table from the recorded results."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench budget",
+        description=budget.__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    budget.add_arguments(parser)
+    options = parser.parse_args(arguments)
+    code = 0
+    if options.run:
+        for name, words in budget.commands(options.traces).items():
+            print(f"\n== {' '.join(words)}\n", flush=True)
+            # A process each: no question inherits another's memory or open files.
+            command = [sys.executable, "-m", "bench", *words, "--record", name]
+            code |= subprocess.run(command, cwd=RESULTS.parent.parent).returncode
+    print(budget.render(budget.read_results(RESULTS)))
+    return code
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from typing import Any
 from bench.measure import IoCounter, Samples, quiet_gc, timed_ns
 from bench.peers.base import Durability, Peer
 from bench.peers.casckpt_store import rows_of_a_save
-from bench.peers.floors import LmdbFloor, SameBytesFloor
+from bench.peers.floors import SameBytesFloor
 from bench.traces import Step, fresh
 from bench.verify import Verdict, verify
 from bench.workloads import Workload
@@ -87,7 +87,7 @@ def replay_workload(
     opened: list[Peer] = []
     try:
         for subject in subjects:
-            if isinstance(subject.peer, SameBytesFloor):
+            if subject.peer.name == SameBytesFloor.name:
                 base.joinpath("pilot").mkdir()
                 subject.peer.rows = rows_of_a_save(workload, base / "pilot")
             subject.peer.open(subject.folder, settings.durability)
@@ -207,7 +207,7 @@ def _outcome(
         "subjects": {
             subject.peer.name: {
                 "floor": subject.peer.floor,
-                "rows": subject.peer.rows if isinstance(subject.peer, LmdbFloor) else None,
+                "rows": subject.peer.rows,
                 "save": subject.save.as_json(),
                 "load_latest": subject.load_first.as_json(),
                 "load_latest_again": subject.load_again.as_json(),

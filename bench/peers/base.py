@@ -34,6 +34,8 @@ class Peer(Protocol):
     """A lower bound rather than a store: it keeps no history and is not verified."""
     packages: tuple[str, ...]
     """Distributions whose versions belong into the results."""
+    rows: tuple[int, ...] | None
+    """Of a floor that writes rows: their sizes in bytes."""
 
     def open(self, folder: Path, durability: Durability) -> None:
         """Open (or create) the store in `folder`; may be called again after `close`."""
@@ -74,6 +76,7 @@ class PeerBase:
     name = "?"
     floor = False
     packages: tuple[str, ...] = ()
+    rows: tuple[int, ...] | None = None
     folder: Path
 
     def prepare(self, thread: str, state: Any, label: str | None) -> Any:  # noqa: ARG002

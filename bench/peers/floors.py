@@ -31,7 +31,7 @@ class LmdbFloor(PeerBase):
     name = "floor-lmdb"
     floor = True
     packages = ("lmdb",)
-    rows: tuple[int, ...] = (700, 700)
+    rows: tuple[int, ...] | None = (700, 700)
 
     def open(self, folder: Path, durability: Durability) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class LmdbFloor(PeerBase):
         self._next = self._env.stat()["entries"]
 
     def prepare(self, thread: str, state: Any, label: str | None) -> Any:  # noqa: ARG002
-        return [os.urandom(size) for size in self.rows]
+        return [os.urandom(size) for size in self.rows or ()]
 
     def save(self, thread: str, prepared: Any, label: str | None) -> None:  # noqa: ARG002
         with self._env.begin(write=True) as transaction:

@@ -91,7 +91,7 @@ def _casckpt(messages: list[Any], fresh: list[Any], base: Path, durability: Dura
     import casckpt
 
     store = casckpt.open(base / "store.casckpt", durability=durability)
-    run = store.thread("chat")
+    run: Any = store.thread("chat")
     model: dict[str, Any] = {"turn": 0, "messages": list(messages)}
     run.save(model)
     edit = run.edit

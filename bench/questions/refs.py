@@ -58,7 +58,7 @@ def _one_size(
     run = store.thread("run")
     rng = random.Random(arguments.seed)
     places = [rng.randrange(size) for _ in range(arguments.rounds)]
-    head = run.head
+    head: Any = run.head
 
     def fork(number: int) -> None:
         run.fork(f"fork/{number}", at=f"@{places[number]}")

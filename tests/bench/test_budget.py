@@ -1,0 +1,69 @@
+"""The budget table says what the results say, and nothing where there is no result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import __main__ as command
+from bench.budget import LINES, RUNS, commands, judge, read_results, render
+from bench.report import document
+
+
+def verdicts(name: str, results: Any) -> dict[str, str]:
+    """The lines that read `name`, judged."""
+    content = document("test", {}, results)
+    return {line.what: verdict for line, _, verdict in judge({name: content}) if line.needs == name}
+
+
+def gc(rate: float, peak: int) -> dict[str, Any]:
+    return {"dry_run_objects_per_s": rate, "peak_bytes": peak, "objects": 1000}
+
+
+@pytest.mark.parametrize(
+    ("rate", "peak", "verdict"),
+    [(300_000, 64_000, "met"), (299_999, 64_000, "missed"), (300_000, 64_001, "missed")],
+)
+def test_a_line_is_met_up_to_its_bound(rate: float, peak: int, verdict: str) -> None:
+    assert verdicts("gc", gc(rate, peak)) == {"gc mark": verdict}
+
+
+def save(casckpt: float, tail: float = 1.0, messages: int = 10) -> dict[str, Any]:
+    medians = {
+        "casckpt": casckpt, "floor-lmdb-same": 100.0, "floor-pickle": 100.0,
+        "langgraph-sqlite": 450.0,
+    }  # fmt: skip
+    subjects = {
+        name: {"save": {"median_us": value, "p99_us": value * tail}}
+        for name, value in medians.items()
+    }
+    return {"messages": messages, "subjects": subjects}
+
+
+def test_the_lines_of_saving() -> None:
+    good = verdicts("save", [save(150.0, 10.0), save(300.0, messages=10_000)])
+    assert set(good.values()) == {"met"}
+    bad = verdicts("save", [save(201.0, 10.1), save(301.0, messages=10_000)])
+    assert set(bad.values()) == {"missed"}
+    assert len(good) == 4
+
+
+def test_without_results_nothing_is_claimed(tmp_path: Path) -> None:
+    assert read_results(tmp_path) == {}
+    assert {verdict for _, _, verdict in judge({})} == {"not measured"}
+    assert render({}).count("not measured") == len(LINES)
+
+
+def test_every_line_is_read_from_something_that_is_run(tmp_path: Path) -> None:
+    assert {line.needs for line in LINES} <= RUNS.keys()
+    assert {words[0] for words in RUNS.values()} <= command.QUESTIONS.keys()
+    without = commands(tmp_path)
+    assert "save" in without
+    assert "replay" not in without, "its traces are not there"
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["budget"]) == 0
+    assert "| durable save, short state " in capsys.readouterr().out
