@@ -21,14 +21,17 @@ __all__ = [
     "LINES", "RUNS", "Line", "add_arguments", "commands", "judge", "read_results", "render",
 ]  # fmt: skip
 
+CHATS = [
+    "replay", "TRACES/tau_airline_chat.jsonl.zst", "TRACES/sweagent_swe.jsonl.zst",
+    "--synthetic", "10x100", "--only",
+    "casckpt,json-files,pickle-sqlite,langgraph-sqlite,langgraph-memory,git-tree,"
+    "floor-lmdb,floor-lmdb-same,floor-pickle",
+]  # fmt: skip
 RUNS: dict[str, list[str]] = {
-    "replay": ["replay", "TRACES/tau_airline_chat.jsonl.zst", "TRACES/sweagent_swe.jsonl.zst",
-               "--synthetic", "10x100", "--durability", "full"],
-    "replay-nosync": ["replay", "TRACES/tau_airline_chat.jsonl.zst",
-                      "TRACES/sweagent_swe.jsonl.zst", "--synthetic", "10x100",
-                      "--durability", "none"],
+    "replay": [*CHATS, "--durability", "full"],
+    "replay-nosync": [*CHATS, "--durability", "none"],
     "replay-coding": ["replay", "TRACES/coding_agent_runs.jsonl.zst", "--durability", "none",
-                      "--only", "casckpt,langgraph-memory,floor-lmdb-same,floor-pickle"],
+                      "--only", "casckpt,floor-lmdb-same,floor-pickle"],
     "save": ["save"],
     "save-nosync": ["save", "--durability", "none"],
     "disk": ["disk"],

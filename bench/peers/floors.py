@@ -30,7 +30,7 @@ class LmdbFloor(PeerBase):
 
     name = "floor-lmdb"
     floor = True
-    packages = ("lmdb",)
+    packages: tuple[str, ...] = ("lmdb",)
     rows: tuple[int, ...] | None = (700, 700)
 
     def open(self, folder: Path, durability: Durability) -> None:

@@ -78,7 +78,7 @@ def _one_size(
                 samples[name].add(timed_ns(call, number)[0])
             collect()
     ok = (
-        run.head.id == head.id
+        run.head == head
         and run.load() == {"n": size - 1}
         and all(store.thread(f"fork/{n}").load() == {"n": place} for n, place in enumerate(places))
     )
