@@ -92,7 +92,7 @@ def fields(opener: Opener, node: Wrapped) -> Fields:
     content = node.content
     if isinstance(content, list | ListTree) and len(content) in {3, 4}:
         flavour, type_name, inner, *more = opener.items(content)
-        inner = opener.open(inner)
+        type_name, inner = opener.load(type_name), opener.open(inner)
         if type(flavour) is str and type(type_name) is str and isinstance(inner, dict | MapTree):
             return Fields(flavour, type_name, inner, more[0] if more else None)
     msg = "the store holds a malformed instance of a class"

@@ -109,8 +109,11 @@ class ArrayParts:
     def row(self, index: int) -> Node:
         """One row, `0 <= index < shape[0]`: an array of one axis less, or a scalar."""
         data = self._bytes(index, index + 1)
-        if len(self.shape) == 1 and type(self._descr) is str:
-            return Wrapped(c.TAG_NUMPY_SCALAR, [self._descr, data])
+        if len(self.shape) == 1:
+            array = self._opener.load(Wrapped(c.TAG_NDARRAY, [self._descr, [1], data]))
+            if hasattr(array, "dtype"):  # numpy is there; a scalar may have another byte order
+                scalar = self._opener.codec.reduce(array[0])
+                return Wrapped(scalar.tag, scalar.content)
         return Wrapped(c.TAG_NDARRAY, [self._descr, self.shape[1:], data])
 
     def rows(self, wanted: slice) -> Node:

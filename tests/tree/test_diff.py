@@ -18,8 +18,8 @@ from casckpt.tree.patch import apply
 from tests.exact import exact, same
 from tests.samples import Color, Frozen, Message, Point
 from tests.strategies import any_values, native_values
-from tests.tree.edits import REGISTRY, difference, pairs
 from tests.tree.objects import NoCodec, Objects
+from tests.tree.pairs import REGISTRY, difference, pairs
 
 
 def check_law(a, b, *, tiny):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from casckpt.tree.patch import apply
 from tests.exact import same
-from tests.tree.edits import REGISTRY, difference
+from tests.tree.pairs import REGISTRY, difference
 
 
 def says(a, b, **options):

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from casckpt.errors import InvalidInputError
 from tests.strategies import json_values
-from tests.tree.edits import difference, pairs
+from tests.tree.pairs import difference, pairs
 
 
 def text_only(value):

@@ -11,7 +11,7 @@ from casckpt.tree.change import Change
 from casckpt.tree.patch import apply
 from tests.exact import same
 from tests.samples import Message
-from tests.tree.edits import REGISTRY, difference
+from tests.tree.pairs import REGISTRY, difference
 
 
 def test_changes_by_hand():
