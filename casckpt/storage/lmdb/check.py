@@ -172,9 +172,13 @@ def _posts(space: Space) -> Iterator[Problem]:
         lost: dict[bytes, int] = {}
         with space.reading() as txn:
             page, place = posts.walk(txn, space.tables.posts, place, SLICE)
+            floor = tables.state(txn, space.tables).seq_floor
+            last = tables.last_seq(txn, space.tables, floor)
             for name, value in page:
                 if len(value) != posts.ENTRY_BYTES:
                     raise CorruptError(f"list {name!r} has a malformed posting")
+                if int.from_bytes(value[8:], "big") > last:
+                    raise CorruptError(f"list {name!r} has a posting of a row yet to come")
                 if txn.get(b"\0\0" + value[8:], db=space.tables.rows) is None:
                     lost[name] = lost.get(name, 0) + 1
         for name, count in lost.items():
