@@ -49,7 +49,7 @@ def run(args: Sequence[str]) -> int:
     except click.ClickException as error:
         return _report("usage", error.format_message(), as_json, hint=_usage_hint(error))
     except casckpt.CasckptError as error:
-        hint = _hint(error)
+        hint = _hint(error, args)
         return _report(error.code, error.message, as_json, details=error.details, hint=hint)
     except PipeClosedError:
         # Python flushes standard output once more on its way out: let that go nowhere.
@@ -67,7 +67,10 @@ def _usage_hint(error: click.ClickException) -> str | None:
     return f"see '{ctx.command_path} --help'" if ctx is not None else None
 
 
-def _hint(error: casckpt.CasckptError) -> str | None:
+def _hint(error: casckpt.CasckptError, args: Sequence[str]) -> str | None:
+    if error.code == "invalid-input":
+        command = next((arg for arg in args if arg in app.commands), None)
+        return None if command is None else f"see 'casckpt {command} --help'"
     if error.code == "not-found" and "thread" in error.details:
         return None if error.details.get("candidates") else "'casckpt threads' lists all"
     return {"corrupt": "'casckpt fsck' says what else is damaged"}.get(error.code)

@@ -44,6 +44,9 @@ class Session:
         Raises:
             NotFoundError: none is named, and there is none upward.
         """
+        if self.named == "memory:":
+            msg = "a store in memory would be gone when the command ends"
+            raise click.UsageError(msg, click.get_current_context())
         path = locate(self.named)
         if path is None:
             msg = "no store here or in a folder above: make one with 'casckpt init', or name one with -s"
@@ -58,12 +61,19 @@ class Session:
         """Open the store to read; it must exist."""
         return casckpt.open(self._existing(), create=False, read_only=True)
 
-    def open_or_create(self) -> casckpt.Store:
-        """Open the store; create it if it was named and is not there, and say so."""
+    def open_or_create(self, *, bulk: bool = False) -> casckpt.Store:
+        """Open the store; create it if it was named and is not there, and say so.
+
+        With `bulk`, single saves need not survive power loss: the caller ends with
+        `Store.sync`. Only in a store that is new may power loss cost more than those.
+        """
         path = self.path
-        if not path.exists():
+        exists = path.exists()
+        if not exists:
             click.echo(f"created {clean(str(path))}", err=True)
-        return casckpt.open(path, create=True)
+        if not bulk:
+            return casckpt.open(path, create=True)
+        return casckpt.open(path, create=True, durability="relaxed" if exists else "none")
 
     def _existing(self) -> Path:
         path = self.path

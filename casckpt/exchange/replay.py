@@ -30,7 +30,7 @@ def survey(path: str | Path) -> Survey:
     """Read a recording through, without building its states.
 
     Raises:
-        InvalidInputError: not a recording.
+        InvalidInputError: not a recording, or an empty one.
     """
     threads: dict[str, None] = {}
     checkpoints = forks = 0
@@ -38,6 +38,9 @@ def survey(path: str | Path) -> Survey:
         threads[event["thread"]] = None
         checkpoints += 1
         forks += "fork" in event
+    if not checkpoints:
+        msg = f"{path} records nothing"
+        raise casckpt.InvalidInputError(msg)
     return Survey(tuple(threads), checkpoints, forks)
 
 

@@ -28,10 +28,8 @@ one reads files that casckpt did not write).
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -44,6 +42,8 @@ __all__ = ["Moment", "events", "moments"]
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _WINDOW_BYTES_MAX: Final = 1 << 27
 """Recordings are written with windows of up to 128 MiB; more memory is not given to a file."""
+_READ_BYTES: Final = 4096
+"""Read at once: what so few bytes expand to stays bounded."""
 
 
 class Moment(NamedTuple):
@@ -61,18 +61,6 @@ class Moment(NamedTuple):
     meta: dict[str, Any]
 
 
-@contextmanager
-def _lines(source: BinaryIO) -> Iterator[io.TextIOWrapper]:
-    head = source.read(4)
-    source.seek(0)
-    stream: Any = source
-    if head == _ZSTD_MAGIC:
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
-        stream = decompressor.stream_reader(source)
-    with io.TextIOWrapper(stream, encoding="utf-8", newline="\n") as text:
-        yield text
-
-
 def events(path: str | Path) -> Iterator[dict[str, Any]]:
     """The event lines of a recording, as dicts.
 
@@ -81,14 +69,43 @@ def events(path: str | Path) -> Iterator[dict[str, Any]]:
     """
     number = 0
     with Path(path).open("rb") as source:
+        compressed = source.read(4) == _ZSTD_MAGIC
+        source.seek(0)
         try:
-            with _lines(source) as lines:
-                for number, line in enumerate(lines, 1):
-                    if line.strip():
-                        yield _event(line, number)
+            for number, line in enumerate(_lines(source) if compressed else source, 1):
+                if line.strip():
+                    yield _event(line.decode(), number)
         except (zstandard.ZstdError, UnicodeDecodeError) as error:
             msg = f"line {number + 1}: not a recording: {error}"
             raise InvalidInputError(msg, line=number + 1) from error
+
+
+def _lines(source: BinaryIO) -> Iterator[bytes]:
+    """The lines of a compressed file."""
+    begun: list[bytes] = []
+    for piece in _decompressed(source):
+        first, *more = piece.split(b"\n")
+        begun.append(first)
+        for line in more:
+            yield b"".join(begun)
+            begun = [line]
+    yield b"".join(begun)
+
+
+def _decompressed(source: BinaryIO) -> Iterator[bytes]:
+    """The bytes in one zstd frame after another; a frame that is cut off is an error."""
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
+    frame = None
+    while piece := source.read(_READ_BYTES):
+        while piece:
+            frame = frame or decompressor.decompressobj()
+            yield frame.decompress(piece)
+            piece = frame.unused_data
+            if frame.eof:
+                frame = None
+    if frame is not None:
+        msg = "it is cut off"
+        raise zstandard.ZstdError(msg)
 
 
 def _event(line: str, number: int) -> dict[str, Any]:

@@ -41,10 +41,11 @@ def import_trace(session: Session, file: str, prefix: str, as_json: bool) -> Non
     """
     began = time.perf_counter()
     plan = survey(file)
-    with session.open_or_create() as store:
+    with session.open_or_create(bulk=True) as store:
         saved = replay(store, file, prefix=prefix)
         with progress(saved, plan.checkpoints, "importing") as steps:
             count = sum(1 for _ in steps)
+        store.sync()
     seconds = time.perf_counter() - began
     if as_json:
         output.print_json(

@@ -35,9 +35,13 @@ def init(session: Session, as_json: bool) -> None:
 
     A store that is there already stays as it is.
     """
-    path = Path(session.named) if session.named else Path(STORE_NAME)
-    existed = path.exists()
-    casckpt.open(path, create=True).close()
+    path = session.path if session.named else Path(STORE_NAME)
+    existed = True
+    try:
+        casckpt.open(path, create=False, read_only=True).close()
+    except casckpt.NotAStoreError:
+        existed = False
+        casckpt.open(path, create=True).close()
     if as_json:
         print_json({"store": str(path), "created": not existed})
     else:

@@ -11,6 +11,7 @@ import click
 
 from casckpt.cli import exits, output, style
 from casckpt.cli.command import command, json_option
+from casckpt.cli.progress import meter
 from casckpt.cli.session import Session, pass_session
 from casckpt.cli.times import age
 from casckpt.cli.values import clean
@@ -45,8 +46,8 @@ def gc(session: Session, dry_run: bool, grace: timedelta, as_json: bool) -> None
     Never runs by itself. Others may read and write meanwhile. The file does not shrink;
     its free pages are used again.
     """
-    with session.read() if dry_run else session.open() as store:
-        report = store.gc(dry_run=dry_run, grace=grace)
+    with session.read() if dry_run else session.open() as store, meter() as show:
+        report = store.gc(dry_run=dry_run, grace=grace, progress=show)
     fields = {
         "dry_run": dry_run,
         "objects_live": report.objects_live,
