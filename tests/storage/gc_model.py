@@ -59,6 +59,7 @@ class World:
         self.refs: dict[str, ObjectId] = {}
         self.posted: set[Posting] = set()
         self.plans: list[plan.Plan] = []
+        self.long_done = 0
         self.long: tuple[commit._Work, list, int] | None = None
         self.gc = None
         self.collector: sweep.Collector | None = None
@@ -159,6 +160,7 @@ class World:
         self.long = None if last else (work, parts, at + 1)
         if last:
             self.done(work.plan)
+            self.long_done += 1
 
     def drop(self) -> None:
         name = self.rng.choice(REFS)

@@ -90,7 +90,7 @@ class _Work:
                 trial.check_refs()
             for item in part:
                 trial.lay_down(item)
-            trial.refuse_missing()
+            trial.refuse_missing(last=last)
             if first and not last and trial.first_seq:
                 trial.lease = leases.lease_key(trial.first_seq)
                 leases.claim(txn, self.space.tables, trial.lease)
@@ -212,9 +212,10 @@ class _Attempt:
             return 0, ()
         return seq, children
 
-    def refuse_missing(self) -> None:
-        """Everything that was relied on must be stored."""
-        self.missing.update(oid for oid in self.plan.wanted if not self.find(oid))
+    def refuse_missing(self, *, last: bool) -> None:
+        """Every child must be stored; at the end, everything that was relied on."""
+        if last and not self.missing:
+            self.missing.update(oid for oid in self.plan.wanted if not self.find(oid))
         if self.missing:
             raise MissingObjects(self.missing)
 
