@@ -12,16 +12,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from casckpt.errors import InvalidInputError, LimitError, UnsupportedValueError
+from casckpt.errors import InvalidInputError, LimitError
 from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.ids import ObjectId
-from casckpt.path import format_path
 from casckpt.tree import native
 from casckpt.tree.assembly import Assembly, Mark
 from casckpt.tree.blobs import BlobRun
 from casckpt.tree.guide import BlobGuide, Guide, ListGuide, UnitGuide, print_of
 from casckpt.tree.keyed import Entry, fan_out
+from casckpt.tree.located import located
 from casckpt.tree.runs import ListRun
 from casckpt.tree.source import Codec, ObjectSink, TaggedValue
 from casckpt.tree.split import ends_chunk
@@ -95,7 +95,7 @@ class FastBuilder:
         try:
             data = self._guided(value, 0, self._guide, whole=True)
         except InvalidInputError as error:
-            raise _located(error, value) from error.__cause__
+            raise located(error, value) from error.__cause__
         except RecursionError:
             msg = f"nested deeper than {c.DEPTH_MAX} containers"
             raise LimitError(msg, limit=c.DEPTH_MAX) from None
@@ -395,29 +395,3 @@ class FastBuilder:
                 _key_encodings.clear()
             _key_encodings[key] = data
         return data
-
-
-def _located(error: InvalidInputError, value: Any) -> InvalidInputError:
-    """The error with the path to what caused it, in words and in `details`."""
-    steps = error.details.pop("steps", [])[::-1]
-    path = format_path(steps)
-    where = f"at {path}" if steps else "at the root"
-    message = f"{error.message} ({where})"
-    if isinstance(error, LimitError) and _is_cycle(value, steps):
-        message = f"a value that contains itself cannot be stored ({where[:200]})"
-        return UnsupportedValueError(message, path=path, type="cycle")
-    return type(error)(message, **{**error.details, "path": path})
-
-
-def _is_cycle(value: Any, steps: list[Any]) -> bool:
-    """Whether the way along `steps` comes by one container twice."""
-    seen = set()
-    for step in steps:
-        if id(value) in seen:
-            return True
-        seen.add(id(value))
-        try:
-            value = value[step]
-        except (TypeError, KeyError, IndexError):
-            return False
-    return id(value) in seen

@@ -1,0 +1,263 @@
+# ruff: noqa: SLF001 - drafts are one family
+"""What all drafts have in common, and the session they belong to.
+
+A *draft* is a stored list, dict or set that can be changed: it holds what was stored, encoded,
+and beside it what is new. Reading a container out of a draft gives a draft of that, the same
+one as long as anybody holds it or it is changed; everything else is given as a value. What is
+put in is kept as it is until the end, as a list or dict would keep it; a draft that has a place
+already is copied, one that was taken out (popped, deleted, overwritten) is put in itself.
+
+Invariants: a draft knows the draft it lies in, and tells it of its first change; nothing of
+what is stored is ever changed.
+
+Imports: errors, ids, format (cbor, constants), tree (edit_bytes, lazy, native, source).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from casckpt.errors import InvalidInputError, UnsupportedValueError
+from casckpt.format import cbor
+from casckpt.format import constants as c
+from casckpt.ids import ObjectId
+from casckpt.tree import native
+from casckpt.tree.edit_bytes import head_at, link_at, unkey
+from casckpt.tree.lazy import Opener
+from casckpt.tree.source import Codec, ObjectSource
+
+__all__ = ["Draft", "Session", "Slot", "Stored", "plain"]
+
+
+class Stored(NamedTuple):
+    """An entry that nobody has touched."""
+
+    entry: bytes
+    depth: int
+    """Containers around it where it was stored."""
+
+
+Slot = Any
+"""What stands in a place of a draft: a `Stored`, a `Draft`, or a value that was put in."""
+
+
+class Origin(NamedTuple):
+    """Where a draft comes from."""
+
+    entry: bytes
+    """It as it stood in its parent: itself or a link."""
+    form: bytes
+    """Its encoding."""
+    oid: ObjectId | None
+    """The object that it was, if it was one."""
+    depth: int
+    """Containers around it."""
+
+
+class Session:
+    """One edit: what its drafts share."""
+
+    def __init__(
+        self, source: ObjectSource, codec: Codec, makers: dict[str, Callable[..., Draft]]
+    ) -> None:
+        """Begin.
+
+        Args:
+            source: where what is stored is read.
+            codec: for types above the native ones.
+            makers: what makes the drafts of a "list", a "dict" and a "set".
+        """
+        self.source = source
+        self.opener = Opener(source, codec)
+        self.codec = codec
+        self.result: Any = None
+        """What the edit came to, once it did."""
+        self._atoms = self.opener.loader()  # scalars read nothing, so its limit is not used up
+        self._makers = makers
+        self._open = True
+
+    def close(self) -> None:
+        """End it: its drafts can be used no more."""
+        self._open = False
+
+    def check(self) -> None:
+        """Raise InvalidInputError once the edit is over."""
+        if not self._open:
+            raise InvalidInputError("the edit is over: begin another with run.edit()")
+
+    def value(self, entry: bytes) -> Any:
+        """The whole value of an entry, of fresh objects."""
+        loader = self._atoms if entry[0] >> 5 != cbor.TAG else self.opener.loader()
+        return loader.value(entry)
+
+    def encoded(self, member: Any) -> bytes:
+        """A value as it stands in its parent; raises UnsupportedValueError."""
+        return unkey(self.opener.encoded_key(member))
+
+    def form(self, entry: bytes) -> tuple[bytes, ObjectId | None]:
+        """What an entry is or links to; the object that it is, if it was one."""
+        form, oid = entry, None
+        while form.startswith(native.LINK_HEAD):
+            oid = link_at(form)
+            form = self.source.get(oid, c.KIND_VALUE)
+        return form, oid
+
+    def read(self, entry: bytes, owner: Draft | None, place: Any, depth: int) -> Any:
+        """What an entry is for the user: a draft of a container, or a value.
+
+        Args:
+            entry: as it is stored.
+            owner: the draft it lies in.
+            place: where in what that one has stored; None: in one of its slots.
+            depth: containers around it.
+        """
+        form, oid = self.form(entry)
+        kind = _kind(form)
+        if kind is None:
+            return self.value(form)
+        return self._makers[kind](self, Origin(entry, form, oid, depth), owner, place)
+
+
+def _kind(form: bytes) -> str | None:
+    major, tag, _ = head_at(form, 0)
+    if major == cbor.ARRAY:
+        return "list"
+    if major == cbor.MAP:
+        return "dict"
+    if major == cbor.TAG:
+        return {c.TAG_LIST_TREE: "list", c.TAG_MAP_TREE: "dict", c.TAG_SET: "set"}.get(tag)
+    return None
+
+
+class Draft(ABC):
+    """A list, dict or set in the making."""
+
+    __slots__ = ("__weakref__", "_origin", "_owner", "_place", "_session", "changed")
+
+    type_name: str
+
+    def __init__(self, session: Session, origin: Origin, owner: Draft | None, place: Any) -> None:
+        self._session = session
+        self._origin = origin
+        self._owner = owner
+        self._place = place
+        self.changed = False
+        """Whether it, or anything in it, is not as it was stored."""
+
+    @property
+    def checkpoint(self) -> Any:
+        """The checkpoint that the edit came to, after it; None: nothing was saved."""
+        return self._session.result
+
+    @property
+    def session(self) -> Session:
+        """The edit that it belongs to."""
+        return self._session
+
+    @property
+    def origin(self) -> Origin:
+        """What was stored."""
+        return self._origin
+
+    @abstractmethod
+    def load(self) -> Any:
+        """The whole value as it is now, of fresh objects."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def _clone_into(self, copy: Any) -> None:
+        """Give a fresh draft of the same origin all changes, copied."""
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.load()
+
+    def __repr__(self) -> str:
+        if not self._session._open:
+            return f"<draft of a {self.type_name}, closed>"
+        return f"<draft of a {self.type_name} of {len(self):,}>"
+
+    def _touch(self) -> None:
+        """Before a change."""
+        self._session.check()
+        if not self.changed:
+            self.changed = True
+            if self._owner is not None:
+                self._owner._child_changed(self)
+
+    def _child_changed(self, child: Draft) -> None:
+        """A draft in a slot, or read from a place, is about to change."""
+        del child
+        self._touch()
+
+    def _taken(self, value: Any) -> Slot:
+        """A value to be put in here, as a slot: drafts are adopted or copied."""
+        if not isinstance(value, Draft):
+            return value
+        if value._session is not self._session:
+            return value.load()
+        if value._owner is None:
+            value._owner, value._place = self, None
+            return value
+        return value._copied(self)
+
+    def _refuse_cycle(self, value: Any) -> None:
+        """Raise UnsupportedValueError if `value` is this draft, or one that this one lies in."""
+        if not isinstance(value, Draft):
+            return
+        around: Draft | None = self
+        while around is not None:
+            if around is value:
+                msg = f"a {value.type_name} cannot be put inside itself"
+                raise UnsupportedValueError(msg, type="cycle")
+            around = around._owner
+
+    def _copied(self, owner: Draft | None) -> Draft:
+        copy = type(self)(self._session, self._origin, owner, None)
+        if self.changed:
+            copy.changed = True
+            self._clone_into(copy)
+        return copy
+
+    def _let_go(self, slot: Slot) -> None:
+        """Something was taken out of here: a draft may now be put in elsewhere."""
+        if isinstance(slot, Draft) and slot._owner is self:
+            slot._owner = slot._place = None
+
+    def _copied_slot(self, slot: Slot, owner: Draft) -> Slot:
+        if isinstance(slot, Draft):
+            return slot._copied(owner)
+        return slot if isinstance(slot, Stored) else _copied_value(slot)
+
+
+def plain(value: Any) -> Any:
+    """A value with every draft in it replaced by what it holds now."""
+    if isinstance(value, Draft):
+        return value.load()
+    kind = type(value)
+    if kind is list:
+        return [plain(item) for item in value]
+    if kind is tuple:
+        return tuple([plain(item) for item in value])
+    if kind is dict:
+        return {key: plain(item) for key, item in value.items()}
+    if kind is set or kind is bytearray:
+        return kind(value)
+    return value
+
+
+def _copied_value(value: Any) -> Any:
+    """A copy of a value's built-in containers; drafts in them stay themselves."""
+    kind = type(value)
+    if kind is list:
+        return [_copied_value(item) for item in value]
+    if kind is tuple:
+        return tuple([_copied_value(item) for item in value])
+    if kind is dict:
+        return {key: _copied_value(item) for key, item in value.items()}
+    if kind is set or kind is bytearray:
+        return kind(value)
+    return value

@@ -1,0 +1,361 @@
+# ruff: noqa: SLF001 - drafts are one family
+"""A dict in the making.
+
+A small one is taken apart at once. Of a large one (a tree) only what is asked for is read;
+what is replaced, removed and added is noted beside it. Python's dicts know that 1, 1.0 and
+True are one key; a tree knows encodings. Where keys of the rarer types make that hard to tell
+(a Decimal equals an int), the large one is taken apart as well.
+
+Invariants: it behaves as a Python dict of the same items, order included.
+
+Imports: format (cbor), ids, tree (draft, edit_tree, keys, native).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, ClassVar, cast
+from weakref import WeakValueDictionary
+
+from casckpt.format import cbor
+from casckpt.ids import ObjectId
+from casckpt.tree import native
+from casckpt.tree.draft import Draft, Origin, Session, Slot, Stored, plain
+from casckpt.tree.edit_tree import StoredTree
+from casckpt.tree.keys import spellings
+
+__all__ = ["DictDraft"]
+
+_TAGGED = native.LINK_HEAD[:1]
+_CERTAIN = frozenset((str, bytes, type(None)))
+"""Types of keys that only equal keys of the same type, or tagged ones."""
+_NUMBERS = frozenset((bool, int, float))
+_ABSENT = object()
+
+
+class DictDraft(Draft, MutableMapping[Any, Any]):
+    """A dict in the making."""
+
+    __slots__ = (
+        *("_added", "_children", "_items", "_keys", "_kept"),
+        *("_order", "_order_id", "_removed", "_replaced", "_tree"),
+    )
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # as of a dict
+
+    type_name = "dict"
+
+    def __init__(self, session: Session, origin: Origin, owner: Draft | None, place: Any) -> None:
+        super().__init__(session, origin, owner, place)
+        self._tree = StoredTree(session.source, origin.form)
+        self._items: dict[Any, Slot] | None = None
+        self._keys: dict[Any, bytes] = {}
+        self._children: WeakValueDictionary[bytes, Draft] = WeakValueDictionary()
+        self._replaced: dict[bytes, Slot] = {}
+        self._removed: dict[bytes, None] = {}
+        self._added: dict[Any, Slot] = {}
+        self._order: StoredTree | None = None
+        self._order_id: ObjectId | None = None
+        if not self._tree.levels:
+            self._take_apart()
+
+    @property
+    def tree(self) -> StoredTree:
+        """What was stored."""
+        return self._tree
+
+    @property
+    def items_now(self) -> dict[Any, Slot] | None:
+        """All items, if it was taken apart; for who writes it, as what follows."""
+        return self._items
+
+    @property
+    def key_entries(self) -> dict[Any, bytes]:
+        """The encodings of those keys of `items_now` that were stored."""
+        return self._keys
+
+    @property
+    def replaced(self) -> dict[bytes, Slot]:
+        """Of a tree: encoded key -> what is there now."""
+        return self._replaced
+
+    @property
+    def removed(self) -> dict[bytes, None]:
+        """Of a tree: the encoded keys that are gone (or have gone to the end)."""
+        return self._removed
+
+    @property
+    def added(self) -> dict[Any, Slot]:
+        """Of a tree: new items, in order."""
+        return self._added
+
+    @property
+    def order(self) -> StoredTree | None:
+        """Of a tree: its stored order; None: that of the keys."""
+        encoded = self._tree.order
+        if self._order is None and encoded is not None and encoded != cbor.NULL:
+            form, self._order_id = self._session.form(encoded)
+            self._order = StoredTree(self._session.source, form)
+        return self._order
+
+    @property
+    def order_id(self) -> ObjectId | None:
+        """The object that the order was, if it was one; known once `order` was asked for."""
+        return self._order_id
+
+    def whole(self) -> dict[Any, Slot]:
+        """All items; it is taken apart if it was not."""
+        if self._items is None:
+            self._take_apart()
+        return self._items or {}
+
+    def _take_apart(self) -> None:
+        """Read all entries; from now on it is a Python dict."""
+        items: dict[Any, Slot] = {}
+        keys: dict[Any, bytes] = {}
+        for name, slot in self._stored():
+            key = self._session.value(name)
+            keys[key] = name
+            child = self._children.get(name)
+            items[key] = self._replaced.get(name, slot) if child is None else child
+            if isinstance(items[key], Draft):
+                items[key]._place = None
+        self._items, self._keys = items | self._added, keys
+        for key in self._added:
+            keys.pop(key, None)  # one that was removed before, and may be another spelling
+
+    def _stored(self) -> Iterator[tuple[bytes, Stored]]:
+        """What is left of what was stored, in the dict's order."""
+        depth = self._origin.depth + 1
+        order = self.order
+        if order is None:
+            for name, entry in self._tree.entries():
+                if name not in self._removed:
+                    yield name, Stored(entry[len(name) :], depth)
+            return
+        entries = dict(self._tree.entries())
+        for item, _ in order.entries():
+            name = native.as_key(item)
+            if name not in self._removed:
+                yield name, Stored(entries[name][len(name) :], depth)
+
+    # Reading.
+
+    def _find(self, key: Any) -> bytes | None:
+        """Of a tree: the encoding under which an equal key was stored, removed or not.
+
+        It may take the tree apart: `_items` must be looked at afterwards.
+        """
+        kind = type(key)
+        if kind not in _CERTAIN and kind not in _NUMBERS:
+            self._take_apart()
+            return None
+        for spelled in (key,) if kind in _CERTAIN else spellings(key):
+            if kind in _NUMBERS and type(spelled) not in _NUMBERS:
+                continue  # of a rarer type: see below
+            name = self._session.opener.encoded_key(spelled)
+            if self._tree.find(name)[1] is not None:
+                return name
+        if self._has_tagged():
+            self._take_apart()
+        return None
+
+    def _has_tagged(self) -> bool:
+        """Whether a stored key is of one of the rarer types."""
+        if self._tree.last_key() < _TAGGED:
+            return False
+        place, _ = self._tree.find(_TAGGED)
+        return place < len(self._tree) and self._tree.key(place).startswith(_TAGGED)
+
+    def _get(self, key: Any) -> Any:
+        """What is under a key, opened; _ABSENT if nothing is."""
+        self._session.check()
+        hash(key)
+        if self._items is None and key not in self._added:
+            name = self._find(key)
+            if self._items is None:
+                return _ABSENT if name is None else self._get_stored(name)
+        slots = self._added if self._items is None else self._items
+        slot = slots.get(key, _ABSENT)
+        if isinstance(slot, Stored):
+            slot = self._session.read(slot.entry, self, None, slot.depth)
+            if isinstance(slot, Draft):
+                slots[key] = slot
+        return slot
+
+    def _get_stored(self, name: bytes) -> Any:
+        if name in self._removed:
+            return _ABSENT
+        if name in self._replaced:
+            return self._replaced[name]
+        child = self._children.get(name)
+        if child is not None:
+            return child
+        entry = self._tree.find(name)[1]
+        if entry is None:
+            return _ABSENT
+        value = self._session.read(entry[len(name) :], self, name, self._origin.depth + 1)
+        if isinstance(value, Draft):
+            self._children[name] = value
+        return value
+
+    def __getitem__(self, key: Any) -> Any:
+        value = self._get(key)
+        if value is _ABSENT:
+            raise KeyError(key)
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        return self._get(key) is not _ABSENT
+
+    def __len__(self) -> int:
+        self._session.check()
+        if self._items is not None:
+            return len(self._items)
+        return len(self._tree) - len(self._removed) + len(self._added)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._in_turn(backwards=False)
+
+    def __reversed__(self) -> Iterator[Any]:
+        return self._in_turn(backwards=True)
+
+    def _in_turn(self, *, backwards: bool) -> Iterator[Any]:
+        """The keys; as a dict's, they cannot be gone through while keys come and go."""
+        length = len(self)
+        for key in self._backwards() if backwards else self._forwards():
+            if len(self) != length:
+                raise RuntimeError("dictionary changed size during iteration")
+            yield key
+
+    def _forwards(self) -> Iterator[Any]:
+        if self._items is not None:
+            yield from list(self._items)
+            return
+        order = self.order
+        for item, _ in (order or self._tree).entries():
+            if native.as_key(item) not in self._removed:
+                yield self._session.value(item)
+        yield from list(self._added)
+
+    def _backwards(self) -> Iterator[Any]:
+        if self._items is not None:
+            yield from list(self._items)[::-1]
+            return
+        yield from list(self._added)[::-1]
+        keys = self.order or self._tree
+        for place in range(len(keys) - 1, -1, -1):
+            item = keys.key(place)
+            if native.as_key(item) not in self._removed:
+                yield self._session.value(item)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, dict | DictDraft):
+            return NotImplemented
+        items = cast("Mapping[Any, Any]", other)
+        return len(self) == len(items) and all(
+            key in items and mine == items[key] for key, mine in self.items()
+        )
+
+    def __or__(self, other: Any) -> dict[Any, Any]:
+        if not isinstance(other, dict | DictDraft):
+            return NotImplemented
+        return {**self, **other}
+
+    def __ror__(self, other: Any) -> dict[Any, Any]:
+        if not isinstance(other, dict):
+            return NotImplemented
+        return {**other, **self}
+
+    def copy(self) -> dict[Any, Any]:
+        """A plain dict of the items; drafts among them stay drafts."""
+        return dict(self)
+
+    def load(self) -> dict[Any, Any]:
+        """The whole dict as it is now, of fresh objects."""
+        self._session.check()
+        if not self.changed:
+            return cast("dict[Any, Any]", self._session.value(self._origin.form))
+        return {key: plain(value) for key, value in self.items()}
+
+    # Changing.
+
+    def _child_changed(self, child: Draft) -> None:
+        if child._place is not None:
+            self._replaced[child._place] = child
+        self._touch()
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if isinstance(value, Draft) and value._owner is self and self._get(key) is value:
+            return  # as after `draft["x"] += ...`
+        self._session.check()
+        hash(key)
+        self._refuse_cycle(value)
+        name = None
+        if self._items is None and key not in self._added:
+            name = self._find(key)
+        self._touch()
+        slots = self._added if self._items is None else self._items
+        if self._items is None and name is not None and name not in self._removed:
+            self._release(name)
+            self._replaced[name] = self._taken(value)
+            return
+        self._let_go(slots.get(key))
+        slots[key] = self._taken(value)
+
+    def _release(self, name: bytes) -> None:
+        """Let go of what is under a stored key of a tree."""
+        self._let_go(self._replaced.pop(name, None))
+        self._let_go(self._children.pop(name, None))
+
+    def __delitem__(self, key: Any) -> None:
+        if self._get(key) is _ABSENT:  # and if it has to be taken apart, it is now
+            raise KeyError(key)
+        self._touch()
+        if self._items is not None:
+            self._let_go(self._items.pop(key))
+            self._keys.pop(key, None)
+        elif key in self._added:
+            self._let_go(self._added.pop(key))
+        else:
+            name = self._find(key)
+            if name is not None:
+                self._release(name)
+                self._removed[name] = None
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        """What is under a key, once something is."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def popitem(self) -> tuple[Any, Any]:
+        """Take out the item that came last."""
+        for key in reversed(self):
+            return key, self.pop(key)
+        raise KeyError("popitem(): dictionary is empty")
+
+    def clear(self) -> None:
+        """Take all items out."""
+        self._touch()
+        gone = [*self._replaced.values(), *self._children.values(), *self._added.values()]
+        for slot in [*gone, *(self._items or {}).values()]:
+            self._let_go(slot)
+        self._items, self._keys = {}, {}
+
+    def __ior__(self, other: Any) -> DictDraft:  # noqa: PYI034 - a draft is never subclassed
+        self.update(other)
+        return self
+
+    def _clone_into(self, copy: DictDraft) -> None:
+        if self._items is not None:
+            copy._keys = dict(self._keys)
+            copy._items = {k: self._copied_slot(slot, copy) for k, slot in self._items.items()}
+            return
+        copy._removed = dict(self._removed)
+        copy._added = {k: self._copied_slot(slot, copy) for k, slot in self._added.items()}
+        for name, slot in self._replaced.items():
+            twin = self._copied_slot(slot, copy)
+            if isinstance(slot, Draft) and slot._place is not None:
+                twin._place = name
+                copy._children[name] = twin
+            copy._replaced[name] = twin

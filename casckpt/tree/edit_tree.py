@@ -1,0 +1,336 @@
+"""A stored list, set or large dict as an editor sees it: references and entries, all encoded.
+
+Places are counted in entries, from the first of the first leaf: in a map along its keys.
+
+Invariants: only what is asked for is read, nodes once; entries stay as they were written;
+counts are checked against what is found.
+
+Imports: errors, ids, format (cbor, constants), tree (edit_bytes, source).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from casckpt.errors import CorruptError
+from casckpt.format import cbor
+from casckpt.format import constants as c
+from casckpt.ids import ID_BYTES, ObjectId
+from casckpt.tree.edit_bytes import head_at, skip, skip_references, split, split_pairs
+from casckpt.tree.source import ObjectSource
+
+__all__ = ["Leaf", "Place", "Refs", "StoredTree"]
+
+_PLAIN = cbor.decoders({})
+_LEAVES_KEPT = 16
+"""Leaves kept taken apart: who reads one entry mostly reads the next."""
+_ANY_TREE = (c.TAG_LIST_TREE, c.TAG_MAP_TREE)
+
+
+class Refs:
+    """The references in one open chunk or node, not decoded until they are needed."""
+
+    __slots__ = ("_ends", "body", "count", "ids", "items", "keys", "sizes", "starts")
+
+    def __init__(self, array: bytes, body: bytes, *, skipped: int, keyed: bool) -> None:
+        """Parse.
+
+        Args:
+            array: the encoded array.
+            body: the same without its head and the items to be skipped.
+            skipped: items before the first reference.
+            keyed: of a map.
+        """
+        flat: Any = cbor.decode(array, _PLAIN)
+        width = 4 if keyed else 3
+        if (len(flat) - skipped) % width:
+            raise _wrong("malformed references")
+        first = skipped + 1 if keyed else skipped
+        self.body = body
+        """The encodings of all references."""
+        self.ids: list[ObjectId] = flat[first::width]
+        self.items: list[int] = flat[first + 1 :: width]
+        self.sizes: list[int] = flat[first + 2 :: width]
+        self.keys: list[bytes] = flat[skipped::width] if keyed else []
+        self.count = len(self.ids)
+        good = all(type(n) is int and n > 0 for n in (*self.items, *self.sizes))
+        good &= all(type(oid) is bytes and len(oid) == ID_BYTES for oid in self.ids)
+        if not good or any(type(key) is not bytes for key in self.keys):
+            raise _wrong("malformed references")
+        self.starts: list[int] = list(accumulate(self.items, initial=0))
+        """Where each begins, counted from the first; then where the last ends."""
+        self._ends: list[int] | None = None
+
+    def end(self, index: int) -> int:
+        """How many bytes of the body the first `index` references are."""
+        if index == self.count:
+            return len(self.body)
+        if self._ends is None:
+            ends, at = [0], 0
+            for _ in range(self.count):
+                at = skip_references(self.body, at, 1, keyed=bool(self.keys))
+                ends.append(at)
+            self._ends = ends
+        return self._ends[index]
+
+
+class Leaf(NamedTuple):
+    """The entries of one leaf."""
+
+    oid: ObjectId | None
+    """None: the open leaf."""
+    start: int
+    """The place of its first entry."""
+    keys: list[bytes]
+    """In a map, the encoded keys; else the entries."""
+    entries: list[bytes]
+    """In a map, of key and value."""
+
+    @property
+    def stop(self) -> int:
+        """The place behind its last entry."""
+        return self.start + len(self.entries)
+
+
+class Place(NamedTuple):
+    """A closed chunk that begins at some place: where its reference stands."""
+
+    level: int
+    """Of the chunk: 0 for a leaf."""
+    refs: Refs
+    number: int
+    start: int
+    """The place where the first chunk of `refs` begins."""
+    parent: ObjectId | None
+    """The node that `refs` are of; None: they are an open chunk."""
+
+
+class StoredTree:
+    """One list, set (as the list it is written as) or map."""
+
+    def __init__(self, source: ObjectSource, form: bytes, at: int = 0) -> None:
+        """Parse the top, up to the open leaf.
+
+        Args:
+            source: where its chunks are.
+            form: the encoding of an array, a map, or the top of a tree of either.
+            at: where it begins.
+
+        Raises:
+            CorruptError: it is none.
+        """
+        self._source = source
+        self._nodes: dict[ObjectId, Refs] = {}
+        self._leaves: dict[int, Leaf] = {}
+        major, n, at = head_at(form, at)
+        self.order: bytes | None = None
+        """Of a map that is a tree: its order, encoded."""
+        self.levels: list[Refs] = []
+        """The open chunks, the highest first, down to the references to leaves."""
+        self.keyed = n == c.TAG_MAP_TREE if major == cbor.TAG else major == cbor.MAP
+        if major == cbor.TAG:
+            if n not in _ANY_TREE:
+                raise _wrong("no list, set or dict where one belongs")
+            at = self._parse_levels(form, at)
+            major, n, at = head_at(form, at)
+        if major != (cbor.MAP if self.keyed else cbor.ARRAY):
+            raise _wrong("a tree without its open leaf")
+        self.open_count = n
+        self.open_body = form[at:]
+        """The encodings of the open leaf's entries."""
+        counts = [refs.starts[-1] for refs in self.levels]
+        self.starts: list[int] = list(accumulate(counts, initial=0))
+        """Where each level begins; then where the open leaf does."""
+        self.closed = self.starts[-1]
+        """How many entries are in closed leaves."""
+
+    def __len__(self) -> int:
+        return self.closed + self.open_count
+
+    def _parse_levels(self, form: bytes, at: int) -> int:
+        _, arrays, at = head_at(form, at)
+        if self.keyed:
+            end = skip(form, at)
+            self.order = form[at:end]
+            at, arrays = end, arrays - 1
+        if not 1 < arrays <= c.TREE_LEVEL_MAX + 1:
+            raise _wrong(f"a tree of {arrays - 1} levels")
+        width = 4 if self.keyed else 3
+        for _ in range(arrays - 1):
+            _, fields, body = head_at(form, at)
+            end = skip_references(form, body, fields // width, keyed=self.keyed)
+            refs = Refs(form[at:end], form[body:end], skipped=0, keyed=self.keyed)
+            self.levels.append(refs)
+            at = end
+        return at
+
+    # Reading.
+
+    def children(self, place: Place) -> Refs:
+        """The references in the node at a place of level 1 or higher."""
+        oid = place.refs.ids[place.number]
+        found = self._nodes.get(oid)
+        if found is None:
+            kind = c.KIND_MAP_NODE if self.keyed else c.KIND_NODE
+            payload = self._source.get(oid, kind)
+            _, _, body = head_at(payload, 0)
+            _, level, body = head_at(payload, body)
+            found = Refs(payload, payload[body:], skipped=1, keyed=self.keyed)
+            if level != place.level or found.starts[-1] != place.refs.items[place.number]:
+                raise _wrong("a node whose level or counts are wrong")
+            self._nodes[oid] = found
+        return found
+
+    def leaf(self, at: int) -> Leaf:
+        """The leaf with the entry at a place (or the open leaf, which may be empty)."""
+        for leaf in self._leaves.values():
+            if leaf.start <= at < leaf.stop:
+                return leaf
+        if at >= self.closed:
+            leaf = self._taken_apart(None, self.closed, self.open_body, 0, self.open_count)
+        else:
+            *_, place = self.way(at)
+            start = place.start + place.refs.starts[place.number]
+            leaf = self._leaf(place.refs.ids[place.number], start, place.refs.items[place.number])
+        if len(self._leaves) >= _LEAVES_KEPT:
+            del self._leaves[next(iter(self._leaves))]
+        self._leaves[leaf.start] = leaf
+        return leaf
+
+    def _leaf(self, oid: ObjectId, start: int, items: int) -> Leaf:
+        payload = self._payload(oid)
+        _, count, at = head_at(payload, 0)
+        if count != items:
+            raise _wrong("a leaf whose count is wrong")
+        return self._taken_apart(oid, start, payload, at, count)
+
+    def _payload(self, oid: ObjectId) -> bytes:
+        kind = c.KIND_MAP_LEAF if self.keyed else c.KIND_LIST_LEAF
+        return self._source.get(oid, kind)
+
+    def _taken_apart(
+        self, oid: ObjectId | None, start: int, data: bytes, at: int, count: int
+    ) -> Leaf:
+        if self.keyed:
+            return Leaf(oid, start, *split_pairs(data, at, count))
+        entries = split(data, at, count)
+        return Leaf(oid, start, entries, entries)
+
+    def entry(self, at: int) -> bytes:
+        """The entry at a place."""
+        leaf = self.leaf(at)
+        return leaf.entries[at - leaf.start]
+
+    def key(self, at: int) -> bytes:
+        """The encoded key at a place; of a list, the entry."""
+        leaf = self.leaf(at)
+        return leaf.keys[at - leaf.start]
+
+    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """(key, entry) at the places from start to stop, a leaf at a time."""
+        end = len(self) if stop is None else stop
+        while start < end:
+            leaf = self.leaf(start)
+            first, last = start - leaf.start, min(end, leaf.stop) - leaf.start
+            yield from zip(leaf.keys[first:last], leaf.entries[first:last], strict=True)
+            start = leaf.start + last
+
+    # Finding.
+
+    def way(self, at: int) -> Iterator[Place]:
+        """The closed chunks around a place before the open leaf, the largest first."""
+        depth = bisect_right(self.starts, at) - 1
+        refs, start, level = self.levels[depth], self.starts[depth], len(self.levels) - depth - 1
+        parent: ObjectId | None = None
+        while True:
+            index = bisect_right(refs.starts, at - start) - 1
+            place = Place(level, refs, index, start, parent)
+            yield place
+            if not level:
+                return
+            parent = refs.ids[index]
+            start += refs.starts[index]
+            refs, level = self.children(place), level - 1
+
+    def find(self, key: bytes) -> tuple[int, bytes | None]:
+        """In a map: the place of a key, and its entry; else where it would be, and None."""
+        leaf = self.leaf(self._near(key))
+        index = bisect_left(leaf.keys, key)
+        if index < len(leaf.keys) and leaf.keys[index] == key:
+            return leaf.start + index, leaf.entries[index]
+        return leaf.start + index, None
+
+    def _near(self, key: bytes) -> int:
+        """A place in the leaf of a map that has a key, if any has."""
+        top = len(self.levels) - 1
+        for depth, refs in enumerate(self.levels):
+            index = bisect_left(refs.keys, key)
+            if index == refs.count:
+                continue
+            start = self.starts[depth]
+            for level in range(top - depth, 0, -1):
+                below = self.children(Place(level, refs, index, start, None))
+                start += refs.starts[index]
+                refs = below
+                index = bisect_left(refs.keys, key)
+                if index == refs.count:
+                    raise _wrong("a node whose keys end before its parent says")
+            return start + refs.starts[index]
+        return self.closed
+
+    def rank(self, entry: bytes) -> tuple[int, bool]:
+        """In a sorted list: the place of an entry and whether it is there."""
+        low, high = 0, len(self)
+        while low < high:
+            leaf = self.leaf((low + high) // 2)
+            if entry < leaf.entries[0]:
+                high = leaf.start
+            elif entry > leaf.entries[-1]:
+                low = leaf.stop
+            else:
+                index = bisect_left(leaf.entries, entry)
+                return leaf.start + index, leaf.entries[index] == entry
+        return low, False
+
+    def last_key(self) -> bytes:
+        """The highest key of a map, or member of a set; empty if it has none."""
+        if self.open_count:
+            return self.leaf(len(self) - 1).keys[-1]
+        for refs in reversed(self.levels):
+            if refs.count:
+                return refs.keys[-1] if self.keyed else self.leaf(len(self) - 1).keys[-1]
+        return b""
+
+    def at_least(self, wanted: int) -> bool:
+        """Whether its entries are so many bytes together."""
+        total = len(self.open_body)
+        for _ in self._closed_leaves():
+            total += c.CHUNK_BYTES_MIN  # what every closed leaf has
+            if total >= wanted:
+                return True
+        total = len(self.open_body)
+        for oid in self._closed_leaves():
+            payload = self._payload(oid)
+            total += len(payload) - head_at(payload, 0)[2]
+            if total >= wanted:
+                return True
+        return total >= wanted
+
+    def _closed_leaves(self) -> Iterator[ObjectId]:
+        top = len(self.levels) - 1
+        for depth in range(top, -1, -1):  # the cheapest first
+            yield from self._below(top - depth, self.levels[depth])
+
+    def _below(self, level: int, refs: Refs) -> Iterator[ObjectId]:
+        if not level:
+            yield from refs.ids
+            return
+        for index in range(refs.count):
+            yield from self._below(level - 1, self.children(Place(level, refs, index, 0, None)))
+
+
+def _wrong(what: str) -> CorruptError:
+    return CorruptError(f"the store holds {what}")
