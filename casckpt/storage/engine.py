@@ -206,6 +206,8 @@ class Engine(Protocol):
             MissingObjects: a use, a child, a target or a posting's object is not stored.
             RefConflict: a ref is not what was expected.
             StorageError: full disk or map, permission, read-only.
+
+        Where several reasons hold, any one of them is told.
         """
         ...
 
