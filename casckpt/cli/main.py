@@ -73,7 +73,9 @@ def _hint(error: casckpt.CasckptError, args: Sequence[str]) -> str | None:
         return None if command is None else f"see 'casckpt {command} --help'"
     if error.code == "not-found" and "thread" in error.details:
         return None if error.details.get("candidates") else "'casckpt threads' lists all"
-    return {"corrupt": "'casckpt fsck' says what else is damaged"}.get(error.code)
+    if error.code == "corrupt" and "fsck" not in error.message:
+        return "'casckpt fsck' says what else is damaged"
+    return None
 
 
 def _report(

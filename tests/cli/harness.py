@@ -15,14 +15,17 @@ first group of the pattern).
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
-from click.testing import CliRunner
 
 from casckpt.cli.main import run
 
@@ -83,15 +86,35 @@ def steps(path: Path) -> Iterator[Step]:
 
 def casckpt(args: list[str], stdin: bytes = b"") -> Result:
     """Run a command line in this process."""
-    runner = CliRunner()
-    with runner.isolation(input=stdin) as (out, err, both):
-        exit_code = run(args)
-    return Result(
-        exit_code,
-        both.getvalue().decode(errors="replace"),
-        out.getvalue(),
-        err.getvalue().decode(errors="replace"),
-    )
+    both = io.BytesIO()
+    out, err = _Copied(both), _Copied(both)
+    with (
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")),
+        mock.patch.object(sys, "stdout", io.TextIOWrapper(out, "utf-8", write_through=True)),
+        mock.patch.object(sys, "stderr", io.TextIOWrapper(err, "utf-8", write_through=True)),
+    ):
+        try:
+            exit_code = run(args)
+        except SystemExit as exit:  # completion ends so
+            exit_code = int(exit.code or 0)
+        return Result(
+            exit_code,
+            both.getvalue().decode(errors="replace"),
+            out.getvalue(),
+            err.getvalue().decode(errors="replace"),
+        )
+
+
+class _Copied(io.BytesIO):
+    """Keeps what is written, and copies it to where the other stream's output goes too."""
+
+    def __init__(self, both: io.BytesIO) -> None:
+        super().__init__()
+        self._both = both
+
+    def write(self, data: Any) -> int:
+        self._both.write(data)
+        return super().write(data)
 
 
 def pattern(expected: list[str]) -> re.Pattern[str]:

@@ -35,13 +35,7 @@ def offered(shell: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> li
         "COMP_CWORD": str(len(words)) if shell != "fish" else words[-1],
     }.items():
         monkeypatch.setenv(name, value)
-    from click.testing import CliRunner
-
-    from casckpt.cli.main import run as run_main
-
-    with CliRunner().isolation() as (out, _, _), pytest.raises(SystemExit):
-        run_main([])
-    lines = out.getvalue().decode().strip().splitlines()
+    lines = run([]).output.strip().splitlines()
     if shell == "zsh":
         return [value.replace("\\:", ":") for value in lines[1::3]]
     return [line.partition(",")[2].partition("\t")[0] for line in lines]

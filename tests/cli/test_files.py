@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -138,16 +139,36 @@ def test_the_nearest_store_upward(store: Path, monkeypatch: pytest.MonkeyPatch) 
     assert run(["-s", ".casckpt", "threads"]).output == ""
 
 
-def test_damage_is_told_from_other_trouble(store: Path) -> None:
-    """Bytes that are wrong are exit code 5, and fsck says which."""
+def test_damage_is_named_and_the_rest_is_readable(store: Path) -> None:
+    """One byte of one state is wrong: exit code 5 for that state and for fsck, 0 elsewhere."""
+    noise = b"".join(blake2b(n.to_bytes(4, "big")).digest() for n in range(2000))
     with casckpt.open(store / ".casckpt") as opened:
-        for n in range(50):
-            opened.thread("a").save({"n": n, "text": f"{n} " * 2000})
+        opened.thread("a").save({"noise": noise, "n": 1})
+        opened.thread("a").save({"n": 2})
+    file = store / ".casckpt" / "data.mdb"
+    data = bytearray(file.read_bytes())
+    data[data.index(noise[50_000:50_020])] ^= 0x01
+    file.write_bytes(data)
+    for line in ("checkout a~1", "checkout a~1 -p noise", "fsck", "show a~1"):
+        done = run(line.split())
+        assert done.exit_code == 5, done.output
+        assert "Traceback" not in done.output
+    found = json.loads(run(["fsck", "--json"]).stdout.splitlines()[0])
+    assert found["severity"] == "damage"
+    assert run(["checkout", "a~1", "--json"]).exit_code == 2  # no such option
+    error = json.loads(run(["show", "a~1", "-p", "noise", "--json"]).stderr)
+    assert (error["error"], error["exit"]) == ("corrupt", 5)
+    for line in ("checkout a", "checkout a~1 -p n", "checkout a~2", "log", "threads", "stats"):
+        assert run(line.split()).exit_code == 0, line
+
+
+def test_a_damaged_page_is_no_traceback(store: Path) -> None:
     file = store / ".casckpt" / "data.mdb"
     data = bytearray(file.read_bytes())
     for at in range(len(data) // 2, len(data), 997):
         data[at] ^= 0xFF
     file.write_bytes(data)
-    done = run(["fsck"])
-    assert done.exit_code in {5, 6, 7}
-    assert "Traceback" not in done.output
+    for line in ("fsck", "log", "checkout a"):
+        done = run(line.split())
+        assert done.exit_code in {0, 5}, done.output
+        assert "Traceback" not in done.output
