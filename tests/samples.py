@@ -203,7 +203,7 @@ CLASSES = (
     *(Point, Pair, Loose),
     *(Message, Frozen, Slotted, Key, Derived, Box, Plain),
     *(Tool, Call, Open),
-    *(Chat, Agent, Wrapped, Wrapped[int], Wrapped[Chat], Tags, Checked),
+    *(Chat, Agent, Wrapped, Wrapped[int], Wrapped[Chat], Wrapped[list[Chat] | None], Tags, Checked),
 )
 CODECS: tuple[dict[str, Any], ...] = (
     {

@@ -71,7 +71,7 @@ class EnumPlan:
             return None
 
     def _combination(self, value: Any) -> Any:
-        if not self._is_flag or type(value) is not int:
+        if not self._is_flag:
             return None
         found: Any = class_attribute(self.cls, "_value2member_map_").get(value)
         if found is None:

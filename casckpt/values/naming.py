@@ -51,7 +51,7 @@ def type_name(cls: type) -> str:
 
 
 def _argument(cls: type, argument: Any) -> str:
-    if isinstance(argument, type) and type(argument).__module__ != "types":
+    if isinstance(argument, type):
         return argument.__name__ if argument.__module__ == "builtins" else type_name(argument)
     written = repr(argument)
     if " at 0x" in written:

@@ -128,7 +128,11 @@ def test_models_and_tuples_that_change_give_records() -> None:
         a: int
         _p: int = pydantic.PrivateAttr(default=1)
 
-    for new in (New, Private):
+    class Abstract(Old, abc.ABC):
+        @abc.abstractmethod
+        def b(self) -> None: ...
+
+    for new in (New, Private, Abstract):
         assert isinstance(changed(Old(a=1), Old, new), Record)
     assert New(**changed(Old(a=1), Old, New)) == New(a=1)
 
@@ -160,8 +164,17 @@ def test_the_value_of_a_member_may_be_anything() -> None:
     deep: Any = [1.0]
     for _ in range(250):
         deep = {"a": (deep,)} if type(deep) is list else [deep]
-    values = [deep, {1, (2.0, "x")}, b"x", {"b": 1, "a": 2}, frozenset({None}), -0.0, 3 + 0j]
-    others = [[deep], {1, (2, "x")}, "x", {"a": 2, "b": 1}, frozenset({0}), 0.0, 3.0]
+    values = [
+        deep,
+        [1, 2],
+        {1, (2.0, "x")},
+        b"x",
+        {"b": 1, "a": 2},
+        frozenset({None}),
+        -0.0,
+        3 + 0j,
+    ]
+    others = [[deep], [1], {1, (2, "x")}, "x", {"a": 2, "b": 1}, frozenset({0}), 0.0, 3.0]
     for value, other in zip(values, others, strict=True):
         registry = Registry()
         cls: Any = enum.Enum("Any", {"A": value})  # type: ignore[misc]
@@ -180,6 +193,25 @@ def test_a_flag_without_the_bits_gives_a_record() -> None:
 
     assert isinstance(changed(Old.A | Old.B, Old, New), Record)
     assert changed(Old.A, Old, New) is New.A
+
+
+def test_a_combination_is_one_of_a_flag() -> None:
+    class Number(enum.IntEnum):
+        A = 1
+
+    class Fitting(enum.IntFlag, boundary=enum.CONFORM):
+        A = 1
+        B = 4
+
+    class Ejecting(enum.IntFlag, boundary=enum.EJECT):
+        A = 1
+
+    for cls, value in ((Number, 1), (Number, 99), (Fitting, 9), (Fitting, 1), (Ejecting, 8)):
+        registry = Registry()
+        registry.register(cls, name="e")
+        assert isinstance(registry.restore(c.TAG_ENUM, ["e", None, value]), Record)
+    registry.register(Fitting, name="f")
+    assert registry.restore(c.TAG_ENUM, ["f", None, 5]) is Fitting.A | Fitting.B
 
 
 def test_the_missing_hook_of_an_enum_is_not_called() -> None:

@@ -152,6 +152,19 @@ def test_slots_and_a_dict_together() -> None:
     assert (back.a, back.s, back.free) == (1, [2], 3)
 
 
+def test_an_attribute_behind_a_slot_is_refused() -> None:
+    class Base:
+        __slots__ = ("s",)
+
+    @dataclasses.dataclass
+    class Both(Base):
+        a: int
+
+    value = Both(1)
+    vars(value)["s"] = 2
+    refused(value, "attribute 's' is out of reach")
+
+
 def test_private_slots_are_mangled_only_once() -> None:
     @dataclasses.dataclass
     class Hidden:

@@ -36,6 +36,12 @@ def agent(**fields: Any) -> s.Agent:
     return made
 
 
+def loose(**attributes: Any) -> s.Loose:
+    made = s.Loose(0)
+    vars(made).update(attributes)
+    return made
+
+
 def derived() -> s.Derived:
     made = s.Derived("r", "c", seed=9)
     assert made.upper == "R"  # computed: not stored
@@ -158,6 +164,11 @@ CLASSES: list[tuple[Any, int, Any]] = [
     (s.Tool("t", 1), c.TAG_OBJECT, ["attrs", f"{HERE}:Tool", {"name": "t", "_secret": 1}]),
     (s.Call("t"), c.TAG_OBJECT, ["attrs", f"{HERE}:Call", {"name": "t", "args": ()}]),
     (s.Point(1), c.TAG_OBJECT, ["namedtuple", f"{HERE}:Point", {"x": 1, "y": 0}]),
+    (
+        loose(n=1),
+        c.TAG_OBJECT,
+        ["namedtuple", f"{HERE}:Loose", {"a": 0}, {"attributes": {"n": 1}}],
+    ),
     (s.Pair(1, 2), c.TAG_OBJECT, ["namedtuple", f"{HERE}:Pair", {"left": 1, "right": 2}]),
     (
         s.Chat(role="user", tokens=7),
@@ -189,6 +200,11 @@ CLASSES: list[tuple[Any, int, Any]] = [
         s.Wrapped[s.Chat](item=s.Chat(role=1)),
         c.TAG_OBJECT,
         ["pydantic", f"{HERE}:Wrapped[{HERE}:Chat]", {"item": s.Chat(role=1)}],
+    ),
+    (
+        s.Wrapped[list[s.Chat] | None](item=None),
+        c.TAG_OBJECT,
+        ["pydantic", f"{HERE}:Wrapped[list[{HERE}.Chat] | None]", {"item": None}],
     ),
     (s.Color.CRIMSON, c.TAG_ENUM, [f"{HERE}:Color", "RED", "red"]),
     (s.Color.GREEN, c.TAG_ENUM, [f"{HERE}:Color", "GREEN", ("g", 1.0)]),
