@@ -10,20 +10,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 from casckpt.errors import NotFoundError
-from casckpt.path import Path, Token
+from casckpt.path import Path, Token, format_path
 from casckpt.tree.change import ADD, OPS, REMOVE, Change
 from casckpt.tree.compare import Comparison, Pair, later
 from casckpt.tree.jsonpatch import to_operations
-from casckpt.tree.lazy import Node, Opener
+from casckpt.tree.lazy import Opener
 from casckpt.tree.locate import find
 from casckpt.tree.patch import apply
 from casckpt.tree.raw import Raw, Reader, decode
 from casckpt.tree.source import Codec, ObjectSource
 
 __all__ = ["Diff", "diff"]
+
+LINES_MAX: Final = 1000
+"""Of a printed diff."""
 
 
 class Diff:
@@ -33,9 +37,9 @@ class Diff:
     """
 
     def __init__(
-        self, reader: Reader, old: bytes, new: bytes, path: Path, *, ordered: bool
+        self, opener: Opener, old: bytes, new: bytes, path: Path, *, ordered: bool
     ) -> None:
-        self._reader = reader
+        self._opener = opener
         self._old = old
         self._new = new
         self._path = path
@@ -50,11 +54,12 @@ class Diff:
         """
         if self._old == self._new and not self._path:
             return
-        found = self._ends()
+        reader = Reader(self._opener)
+        found = self._ends(reader)
         if isinstance(found, Change):
             yield found
             return
-        yield from Comparison(self._reader, ordered=self._ordered).changes(found)
+        yield from Comparison(reader, ordered=self._ordered).changes(found)
 
     def __bool__(self) -> bool:
         return not self.is_empty()
@@ -85,34 +90,39 @@ class Diff:
 
     def apply(self, value: Any) -> Any:
         """The value with these changes made (see `tree.patch.apply`)."""
-        return apply(value, self, self._reader.opener.codec)
+        return apply(value, self, self._opener.codec)
+
+    def __str__(self) -> str:
+        """A line a change; of many, the first."""
+        lines = [str(change) for change in islice(self, LINES_MAX + 1)]
+        if len(lines) > LINES_MAX:
+            lines[-1] = "..."
+        return "\n".join(lines) or "(nothing differs)"
 
     def __repr__(self) -> str:
-        return f"<Diff of {len(self._old)} and {len(self._new)} bytes>"
+        where = f" below {format_path(self._path)}" if self._path else ""
+        return f"<Diff of two states{where}>"
 
-    def _ends(self) -> Pair | Change:
+    def _ends(self, reader: Reader) -> Pair | Change:
         """What to compare at the path; or the one change, where only one state has it."""
-        old, new = decode(self._old), decode(self._new)
         if not self._path:
-            return Pair((), old, new, True)
-        a, b = self._at(self._old), self._at(self._new)
-        for place in (a, b):
-            if place.missing is not None and a.missing is not None and b.missing is not None:
-                raise place.missing
+            return Pair((), decode(self._old), decode(self._new), True)
+        a, b = self._at(reader, self._old), self._at(reader, self._new)
         path = tuple(str(step) if type(step) is Token else step for step in self._path)
+        if a.missing is None and b.missing is None:
+            return Pair(path, a.raw, b.raw, True)
+        if a.missing is not None and b.missing is not None:
+            raise a.missing
         if a.missing is not None:
-            return Change.lazy(ADD, path, None, later(self._reader, b.raw), in_json=False)
-        if b.missing is not None:
-            return Change.lazy(REMOVE, path, later(self._reader, a.raw), None, in_json=False)
-        return Pair(path, a.raw, b.raw, True)
+            return Change.lazy(ADD, path, None, later(reader, b.raw), in_json=False)
+        return Change.lazy(REMOVE, path, later(reader, a.raw), None, in_json=False)
 
-    def _at(self, root: bytes) -> _Place:
-        opener = self._reader.opener
+    def _at(self, reader: Reader, root: bytes) -> _Place:
         try:
-            node: Node = find(opener, opener.node(root), self._path)
+            node = find(self._opener, self._opener.node(root), self._path)
         except NotFoundError as missing:
             return _Place(None, missing)
-        return _Place(self._reader.raw(node), None)
+        return _Place(reader.raw(node), None)
 
 
 class _Place(NamedTuple):
@@ -139,4 +149,4 @@ def diff(
         path: compare only what lies there; it must be in one of them.
         ordered: whether the order of dicts counts.
     """
-    return Diff(Reader(Opener(source, codec)), old, new, path, ordered=ordered)
+    return Diff(Opener(source, codec), old, new, path, ordered=ordered)

@@ -13,9 +13,10 @@ Imports: errors, format (cbor, constants), ids, tree (source, fan, keys, read, b
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from casckpt.errors import CorruptError, InvalidInputError
+from casckpt.errors import CasckptError, CorruptError, InvalidInputError
 from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.ids import ObjectId, object_id
@@ -25,7 +26,7 @@ from casckpt.tree.keys import spellings
 from casckpt.tree.read import LOAD_BYTES_MAX, Loader, link_target
 from casckpt.tree.source import Codec, ObjectSource
 
-__all__ = ["BlobTree", "Link", "ListTree", "MapTree", "Node", "Opener", "Wrapped"]
+__all__ = ["BlobTree", "Link", "ListTree", "MapTree", "Node", "Opener", "Wrapped", "reading"]
 
 Node = Any
 
@@ -79,6 +80,22 @@ class Wrapped(NamedTuple):
     content: Node
 
 
+@contextmanager
+def reading() -> Iterator[None]:
+    """Name what goes wrong where stored items do not fit together.
+
+    Raises:
+        CorruptError: instead of what Python says of such items (no hash, no such key ...).
+    """
+    try:
+        yield
+    except CasckptError:
+        raise
+    except (TypeError, ValueError, LookupError, OverflowError, RecursionError) as error:
+        msg = f"the store holds a malformed value: {error}"
+        raise CorruptError(msg) from error
+
+
 class _NoSink:
     """Where the objects of a long key would go: only their ids are needed."""
 
@@ -127,7 +144,8 @@ class Opener:
 
     def load(self, node: Node) -> Any:
         """The whole value of a node, of fresh objects."""
-        return self._load(node, self.loader())
+        with reading():
+            return self._load(node, self.loader())
 
     def loader(self) -> Loader:
         """A loader with the same limit, for one whole value."""
@@ -162,6 +180,8 @@ class Opener:
     def items(self, node: list[Node] | ListTree, start: int = 0) -> Iterator[Node]:
         """The items from position `start` on, a leaf at a time."""
         if not isinstance(node, ListTree):
+            if type(node) is not list:
+                raise CorruptError("the store holds a list that is none")
             yield from node[start:]
             return
         for at, ref in node.fan.leaves_from(start):

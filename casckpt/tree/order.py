@@ -43,7 +43,7 @@ def keys_of(reader: Reader, raw: Raw) -> list[Raw]:
     side = region.side(reader, listed)
     empty = region.Side(None, [])
     return [
-        as_key(key)
+        key if type(key) is str else as_key(key)
         for stretch in region.regions(side, empty)
         for left, _ in region.items(reader, stretch, side, empty)
         for key in left
@@ -70,17 +70,21 @@ def order_of(reader: Reader, a: Raw, b: Raw, removed: set[bytes], added: dict[by
         names = sorted(added, key=lambda name: encode(added[name]))
         behind = [token(key) for key in _tail(reader, b, len(names))] if names else names
         return Order(names, differs=behind != names)
-    keys = keys_of(reader, b if before is None else a)
-    names = [token(key) for key in keys]
-    if before is None:  # the kept ones were in key order; are they still?
-        kept, new = keys[: len(keys) - len(added)], names[len(keys) - len(added) :]
-        if set(new) != added.keys():
-            return Order([name for name in names if name in added], differs=True)
-        return Order(new, differs=not _is_sorted(kept))
-    kept = [key for key, name in zip(keys, names, strict=True) if name not in removed]
+    if before is None:
+        return _out_of_key_order(keys_of(reader, b), added)
+    kept = [key for key in keys_of(reader, a) if token(key) not in removed]
     new = sorted(added, key=lambda name: encode(added[name]))
     both = [*kept, *(added[name] for name in new)]
     return Order(new, differs=not _is_sorted(both))
+
+
+def _out_of_key_order(keys: list[Raw], added: dict[bytes, Raw]) -> Order:
+    """Of a dict that was in key order: are its keys still, with the new ones behind them?"""
+    kept = len(keys) - len(added)
+    new = [token(key) for key in keys[kept:]]
+    if set(new) != added.keys():
+        return Order([name for name in map(token, keys) if name in added], differs=True)
+    return Order(new, differs=not _is_sorted(keys[:kept]))
 
 
 def _listed(raw: Raw) -> Raw | None:

@@ -15,7 +15,7 @@ from typing import NoReturn
 from casckpt.errors import CorruptError
 from casckpt.format import constants as c
 from casckpt.tree.fan import Ref
-from casckpt.tree.lazy import BlobTree, ListTree, Node, Opener, Wrapped
+from casckpt.tree.lazy import BlobTree, ListTree, Node, Opener, Wrapped, reading
 
 __all__ = ["ArrayParts", "blob", "item", "items"]
 
@@ -71,7 +71,8 @@ def blob(opener: Opener, node: BlobTree, wanted: slice) -> str | bytes:
         first = at if first is None else first
         payload = opener.source.get(ref.id, c.KIND_CHUNK)
         if node.is_text:
-            texts.append(payload.decode())
+            with reading():
+                texts.append(payload.decode())
         else:
             pieces.append(payload)
         if len(texts[-1] if node.is_text else payload) != ref.items:

@@ -16,12 +16,12 @@ import marshal
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from casckpt.errors import CorruptError
+from casckpt.errors import CorruptError, LimitError
 from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.ids import ObjectId
-from casckpt.tree.lazy import BlobTree, Link, ListTree, MapTree, Node, Opener, Wrapped
-from casckpt.tree.read import link_target
+from casckpt.tree.lazy import BlobTree, Link, ListTree, MapTree, Node, Opener, Wrapped, reading
+from casckpt.tree.read import LOAD_BYTES_MAX, link_target
 
 __all__ = [
     "Raw",
@@ -142,29 +142,46 @@ def _ending(items: Sequence[Raw], behind: int, count: int) -> bytes:
 
 
 class Reader:
-    """Raw items of stored objects, and what they stand for."""
+    """Raw items of stored objects, and what they stand for; one is used for one walk."""
 
-    def __init__(self, opener: Opener) -> None:
+    def __init__(self, opener: Opener, *, bytes_max: int = LOAD_BYTES_MAX) -> None:
         self.opener = opener
         self.source = opener.source
+        self._left = self._bytes_max = bytes_max
 
     def open(self, raw: Raw) -> Raw:
-        """Follow links until something else is there."""
+        """Follow links until something else is there.
+
+        Raises:
+            LimitError: more payload bytes than allowed (shared objects can nest without end).
+        """
         while tag_of(raw) == c.TAG_LINK:
-            raw = decode(self.source.get(link_target(raw[2]), c.KIND_VALUE))
+            payload = self.source.get(link_target(raw[2]), c.KIND_VALUE)
+            self._spend(len(payload))
+            raw = decode(payload)
         return raw
 
     def leaves(self, ids: Sequence[ObjectId], kind: int) -> list[Raw]:
-        """The raw contents of leaves, read together."""
-        return [decode(payload) for payload in self.source.get_many(ids, kind)]
+        """The raw contents of leaves, read together; raises as `open` does."""
+        payloads = self.source.get_many(ids, kind)
+        self._spend(sum(map(len, payloads)))
+        return [decode(payload) for payload in payloads]
+
+    def _spend(self, payload_bytes: int) -> None:
+        self._left -= payload_bytes
+        if self._left < 0:
+            msg = f"more than {self._bytes_max} bytes of payload to read; compare a path of it"
+            raise LimitError(msg, limit=self._bytes_max)
 
     def value(self, raw: Raw) -> Any:
         """The whole value, of fresh objects."""
-        return _built(raw, self.opener.loader().restore)
+        with reading():
+            return _built(raw, self.opener.loader().restore)
 
     def node(self, raw: Raw) -> Node:
         """The node, as `Opener` would have decoded it."""
-        return _built(raw, self.opener.closed, self.opener.loader().restore)
+        with reading():
+            return _built(raw, self.opener.closed, self.opener.loader().restore)
 
     def raw(self, node: Node) -> Raw:
         """The raw item of a node."""

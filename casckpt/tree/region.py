@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from casckpt.errors import CorruptError
+from casckpt.errors import CorruptError, LimitError
 from casckpt.format import constants as c
 from casckpt.tree.align import align
 from casckpt.tree.fan import Fan, Ref
@@ -26,6 +26,9 @@ __all__ = ["Region", "Side", "entries", "items", "regions", "side"]
 WINDOW_LEAVES = 2048
 """Leaves of one side held in memory together (some 8 MB of payload). Only where a longer
 stretch differs from end to end is it compared in several parts."""
+
+NODES_MAX = 1 << 14
+"""Nodes of one level in which two trees may differ: some 6 GB of leaves below them."""
 
 
 class Side(NamedTuple):
@@ -132,6 +135,10 @@ def _expand(pieces: list[int | _Stretch], which: int, fan: Fan | None, level: in
     nodes = [ref for stretch in stretches for at, ref in stretch if at == level]
     if fan is None or not nodes:
         return
+    # Nodes can be shared without end, so what a hostile tree says it holds may be anything.
+    if len(nodes) > NODES_MAX:
+        msg = f"trees that differ in more than {NODES_MAX} nodes of a level"
+        raise LimitError(msg, limit=NODES_MAX)
     children = iter(fan.expand(nodes, level))
     for stretch in stretches:
         grown: list[tuple[int, Ref]] = []

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, cast, overload
 from casckpt.format import constants as c
 from casckpt.path import format_step
 from casckpt.tree import part
-from casckpt.tree.lazy import Link, ListTree, MapTree, Node, Opener, Wrapped
+from casckpt.tree.lazy import Link, ListTree, MapTree, Node, Opener, Wrapped, reading
 from casckpt.tree.locate import Fields, fields
 
 __all__ = ["MappingView", "RecordView", "SequenceView", "view"]
@@ -202,7 +202,9 @@ class MappingView(Mapping[Any, Any]):
             yield from self._opener.entries(node)
         else:
             for key in self._opener.keys(node):
-                yield key, self._opener.get(node, key)
+                with reading():  # a key of the order that the dict has not
+                    found = self._opener.get(node, key)
+                yield key, found
 
 
 class RecordView(MappingView):
