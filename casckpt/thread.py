@@ -12,6 +12,7 @@ Imports: errors, path, history, checkpoint.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -20,6 +21,7 @@ from typing import Any
 from casckpt.checkpoint import Checkpoint, find_point
 from casckpt.errors import InvalidInputError
 from casckpt.history import moves, names
+from casckpt.history.edits import Editing
 from casckpt.history.find import Query, check_limit, find
 from casckpt.history.ledger import ANY_HEAD, AnyHead, Ledger
 from casckpt.history.resolve import head_of
@@ -154,19 +156,60 @@ class Thread:
                 the checkpoint `details["saved"]` outside every thread.
             StorageError: disk full, read-only and the like.
         """
-        wanted: Any = expect
-        if not isinstance(expect, AnyHead) and expect is not None:
-            # A revision would be looked up now, which is the race that expect= is against.
-            if isinstance(expect, str) and not is_id_prefix(expect):
-                raise InvalidInputError(
-                    f"expect= takes a checkpoint, (the beginning of) its id, or None, "
-                    f"not the revision {expect!r}"
-                )
-            wanted = find_point(self._ledger, expect, self._name).id
         point = self._ledger.append(
-            self._name, state, label=label, tags=tags, meta=meta, expect=wanted
+            self._name, state, label=label, tags=tags, meta=meta, expect=self._wanted(expect)
         )
         return Checkpoint(self._ledger, point)
+
+    def edit(
+        self,
+        *,
+        label: str | None = None,
+        tags: Iterable[str] = (),
+        meta: Mapping[str, Any] | None = None,
+        expect: Checkpoint | str | AnyHead | None = ANY_HEAD,
+    ) -> AbstractContextManager[Any]:
+        """Change the head's state in a `with` block, and save what it came to as the new head.
+
+        The block gets a draft: a mutable mapping, sequence or set that reads what is asked for
+        and notes what changes; {} if nothing was saved yet. Leaving the block costs what was
+        changed, however large the state is; an exception saves nothing. If nothing was changed
+        and no label, tags or meta given, there is no new checkpoint. Afterwards
+        `draft.checkpoint` is the head. See docs/editing.md.
+
+        Args:
+            label: as of `save`.
+            tags: as of `save`.
+            meta: as of `save`.
+            expect: edit only if this is the head when the block begins.
+
+        Raises:
+            InvalidInputError: on entry: the state is no dict, list or set.
+            ConflictError: on entry: the head is not what was expected; on leaving: it has moved
+                since. What was to be saved is kept until gc, as `details["saved"]`.
+            UnsupportedValueError: on leaving: a value that cannot be stored; names its path.
+        """
+        return Editing(
+            self._ledger,
+            self._name,
+            lambda point: Checkpoint(self._ledger, point),
+            label=label,
+            tags=tags,
+            meta=meta,
+            expect=self._wanted(expect),
+        )
+
+    def _wanted(self, expect: Checkpoint | str | AnyHead | None) -> Any:
+        """The id that `expect` stands for."""
+        if isinstance(expect, AnyHead) or expect is None:
+            return expect
+        # A revision would be looked up now, which is the race that expect= is against.
+        if isinstance(expect, str) and not is_id_prefix(expect):
+            raise InvalidInputError(
+                f"expect= takes a checkpoint, (the beginning of) its id, or None, "
+                f"not the revision {expect!r}"
+            )
+        return find_point(self._ledger, expect, self._name).id
 
     def log(
         self,

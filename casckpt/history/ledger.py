@@ -23,7 +23,7 @@ from casckpt.format.records import CheckpointRecord
 from casckpt.history import meta as metas
 from casckpt.history import names, notes
 from casckpt.history.ancestry import Ancestry, Point
-from casckpt.history.states import Guides, Settled, put_meta, put_state
+from casckpt.history.states import Guided, Guides, Settled, put_edit, put_meta, put_state
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import (
     ABSENT,
@@ -34,6 +34,7 @@ from casckpt.storage.engine import (
     RefConflict,
     RefUpdate,
 )
+from casckpt.tree.edit import Edit
 from casckpt.tree.source import Codec
 from casckpt.vault import Draft, Vault
 
@@ -184,6 +185,34 @@ class Ledger:
             else:
                 self.guides.keep(thread, root.guided(point.id))
                 return point
+
+    def append_edit(
+        self,
+        thread: str,
+        edit: Edit,
+        head: Point | None,
+        *,
+        label: str | None = None,
+        tags: tuple[str, ...] = (),
+        meta: dict[str, Any],
+    ) -> Point:
+        """Save what an edit came to, behind the head that it began with.
+
+        Raises:
+            ConflictError, UnsupportedValueError, LimitError: as `append`.
+        """
+        draft = self.vault.draft()
+        root = put_edit(draft, edit)
+        content = _Content(root, put_meta(draft, self.codec, meta), label, tags)
+        try:
+            point = self._append(thread, draft, content, None if head is None else head.id)
+        except MissingObjects as error:
+            raise _gone(error) from None
+        last = self.guides.get(thread)
+        if last is not None:
+            # It proves what it knows, so it is as good for a later whole save as before.
+            self.guides.keep(thread, Guided(last.guide, root.own or point.id))
+        return point
 
     def _append(
         self,

@@ -24,7 +24,8 @@ from casckpt.tree import diff as diffs
 from casckpt.tree import native
 from casckpt.tree import view as views
 from casckpt.tree.diff import Diff
-from casckpt.tree.fast import FastBuilder
+from casckpt.tree.edit import Edit
+from casckpt.tree.fast import Built, FastBuilder
 from casckpt.tree.guide import Guide
 from casckpt.tree.lazy import Opener
 from casckpt.tree.locate import find
@@ -39,6 +40,7 @@ __all__ = [
     "diff",
     "load",
     "load_meta",
+    "put_edit",
     "put_meta",
     "put_state",
     "root_id",
@@ -115,6 +117,15 @@ def put_state(draft: Draft, codec: Codec, state: Any, last: Guided | None) -> Se
     """
     guide, base = last or (None, None)
     built = FastBuilder(draft, codec, guide=guide, base=base).build(state)
+    return _settled(draft, built, base)
+
+
+def put_edit(draft: Draft, edit: Edit) -> Settled:
+    """Encode a state that was edited; raises as `put_state` does."""
+    return _settled(draft, edit.build(draft), edit.oid)
+
+
+def _settled(draft: Draft, built: Built, base: ObjectId | None) -> Settled:
     if len(built.data) <= c.ROOT_INLINE_BYTES_MAX:
         return Settled(built.data, built.links, built.guide)
     oid = draft.put(c.KIND_VALUE, built.data, built.links, base)

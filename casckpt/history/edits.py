@@ -1,0 +1,105 @@
+"""One edit of a thread: its head's state is opened, changed, and saved as the new head.
+
+Invariants: what is saved has the head that was edited as its parent, or there is a conflict:
+an edit is made of what was read, so another writer's state is never built upon unseen.
+
+Imports: errors, ids, format (records, constants), history (ancestry, ledger, meta, names), tree.edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any
+
+from casckpt.format.constants import KIND_CHECKPOINT
+from casckpt.format.records import CheckpointRecord
+from casckpt.history import meta as metas
+from casckpt.history import names
+from casckpt.history.ancestry import Point
+from casckpt.history.ledger import AnyHead, Ledger, conflict
+from casckpt.ids import ObjectId
+from casckpt.tree.edit import Edit
+
+__all__ = ["Editing"]
+
+
+class Editing:
+    """A `with` block that gives a draft; see `Thread.edit`."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        thread: str,
+        shown: Callable[[Point], Any],
+        *,
+        label: str | None,
+        tags: Iterable[str],
+        meta: Mapping[str, Any] | None,
+        expect: ObjectId | AnyHead | None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            ledger: the open store.
+            thread: its name.
+            shown: makes of a point what the drafts give as `checkpoint`.
+            label: that of the checkpoint.
+            tags: its tags.
+            meta: facts about it.
+            expect: what the head must be when the edit begins.
+
+        Raises:
+            InvalidInputError: a label, tag or meta that cannot be.
+        """
+        self._ledger = ledger
+        self._thread = thread
+        self._shown = shown
+        self._label = names.check_label(label)
+        self._tags = names.check_tags(tags)
+        self._meta = metas.check_meta(meta)
+        self._expect = expect
+        self._edits: list[tuple[Edit, Point | None]] = []
+
+    def __enter__(self) -> Any:
+        """The draft of the head's state; of {} if the thread has no checkpoint.
+
+        Raises:
+            InvalidInputError: the state is no list, dict or set.
+            ConflictError: the head is not what was expected.
+        """
+        ledger = self._ledger
+        head = ledger.head(self._thread)
+        head_id = None if head is None else head.id
+        if not isinstance(self._expect, AnyHead) and self._expect != head_id:
+            raise conflict(self._thread, self._expect, head_id)
+        root = None
+        if head_id is not None:
+            payload = ledger.vault.get(head_id, KIND_CHECKPOINT)
+            root = CheckpointRecord.decode(payload).root
+        edit = Edit(ledger.vault, ledger.codec, root, base=head_id)
+        self._edits.append((edit, head))
+        return edit.draft
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Save what is new; nothing after an exception."""
+        edit, head = self._edits.pop()
+        result: Any = None
+        try:
+            if kind is None:
+                point = head
+                if head is None or edit.changed or self._label or self._tags or self._meta:
+                    point = self._save(edit, head)
+                result = None if point is None else self._shown(point)
+        finally:
+            edit.close(result)
+
+    def _save(self, edit: Edit, head: Point | None) -> Point:
+        return self._ledger.append_edit(
+            self._thread, edit, head, label=self._label, tags=self._tags, meta=self._meta
+        )
