@@ -184,8 +184,6 @@ class Registry:
         plan = self._plans.get(cls)
         if plan is not None:
             return plan
-        if not isinstance(cls, enum.EnumMeta) and plan_class(cls, "-") is None:
-            raise refusal(cls)
         name = type_name(cls)
         made = self._make_plan(cls, name)
         if made is None:

@@ -68,6 +68,11 @@ def test_equal_by_type_name_flavour_and_content() -> None:
     attrs = Registry().restore(c.TAG_OBJECT, ["attrs", "app.models:User", {"a": 1}])
     assert made() != attrs
     assert made() != {"a": 1}
+    assert made({"a": {"x": 1}}) != made({"a": {"y": 1}})
+    assert made({"a": {"x": 1}}) != made({"a": {"x": 1, "y": 1}})
+    for one, two in (({1}, frozenset({1})), (b"x", bytearray(b"x")), (1, 1.0)):
+        assert made({"a": one}) == made({"a": two}), "as Python has it"
+        assert hash(made({"a": one})) == hash(made({"a": two}))
 
 
 def test_it_may_be_a_key_whatever_it_holds() -> None:
@@ -85,6 +90,8 @@ def test_arrays_in_it_are_compared_as_a_whole() -> None:
     assert made({"a": np.arange(3)}) != made({"a": np.array([0, 1, 9])})
     assert made({"a": np.arange(3)}) != made({"a": np.arange(4)})
     assert made({"a": np.arange(3)}) != made({"a": 1})
+    assert made({"a": np.zeros(2, "i4")}) != made({"a": np.zeros(2, "f4")})
+    assert made({"a": np.zeros((2, 3))}) != made({"a": np.zeros((3, 2))})
 
 
 def test_it_is_written_back_unchanged() -> None:
