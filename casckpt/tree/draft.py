@@ -31,6 +31,12 @@ from casckpt.tree.source import Codec, ObjectSource
 __all__ = ["Draft", "Session", "Slot", "Stored", "plain"]
 
 
+_PLAIN = cbor.decoders({})
+_SHORT_KEY = c.INLINE_BYTES_MAX // 4 - 1
+"""Code points of a str that is certainly inlined."""
+_PLAIN_MAJORS = frozenset((0, 1, cbor.BYTES, cbor.TEXT, 7))
+
+
 class Stored(NamedTuple):
     """An entry that nobody has touched."""
 
@@ -70,11 +76,10 @@ class Session:
             makers: what makes the drafts of a "list", a "dict" and a "set".
         """
         self.source = source
-        self.opener = Opener(source, codec)
         self.codec = codec
         self.result: Any = None
         """What the edit came to, once it did."""
-        self._atoms = self.opener.loader()  # scalars read nothing, so its limit is not used up
+        self._opener: Opener | None = None
         self._makers = makers
         self._open = True
 
@@ -87,14 +92,31 @@ class Session:
         if not self._open:
             raise InvalidInputError("the edit is over: begin another with run.edit()")
 
+    @property
+    def opener(self) -> Opener:
+        """What reads whole values; most edits need none."""
+        if self._opener is None:
+            self._opener = Opener(self.source, self.codec)
+        return self._opener
+
     def value(self, entry: bytes) -> Any:
         """The whole value of an entry, of fresh objects."""
-        loader = self._atoms if entry[0] >> 5 != cbor.TAG else self.opener.loader()
-        return loader.value(entry)
+        if entry[0] >> 5 in _PLAIN_MAJORS:
+            return cbor.decode(entry, _PLAIN)
+        return self.opener.loader().value(entry)
 
     def encoded(self, member: Any) -> bytes:
         """A value as it stands in its parent; raises UnsupportedValueError."""
-        return unkey(self.opener.encoded_key(member))
+        return unkey(self.encoded_key(member))
+
+    def encoded_key(self, key: Any) -> bytes:
+        """A value as it stands as a key of a dict; raises UnsupportedValueError."""
+        if type(key) is str and len(key) < _SHORT_KEY:
+            try:
+                return cbor.encode_text(key)
+            except UnicodeEncodeError:
+                pass  # stored otherwise
+        return self.opener.encoded_key(key)
 
     def form(self, entry: bytes) -> tuple[bytes, ObjectId | None]:
         """What an entry is or links to; the object that it is, if it was one."""

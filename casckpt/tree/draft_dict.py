@@ -8,7 +8,7 @@ True are one key; a tree knows encodings. Where keys of the rarer types make tha
 
 Invariants: it behaves as a Python dict of the same items, order included.
 
-Imports: format (cbor), ids, tree (draft, edit_tree, keys, native).
+Imports: format (cbor), ids, tree (draft, edit_bytes, edit_tree, keys, native).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from casckpt.format import cbor
 from casckpt.ids import ObjectId
 from casckpt.tree import native
 from casckpt.tree.draft import Draft, Origin, Session, Slot, Stored, plain
+from casckpt.tree.edit_bytes import unkey
 from casckpt.tree.edit_tree import StoredTree
 from casckpt.tree.keys import spellings
 
@@ -152,7 +153,7 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
         for spelled in (key,) if kind in _CERTAIN else spellings(key):
             if kind in _NUMBERS and type(spelled) not in _NUMBERS:
                 continue  # of a rarer type: see below
-            name = self._session.opener.encoded_key(spelled)
+            name = self._session.encoded_key(spelled)
             if self._tree.find(name)[1] is not None:
                 return name
         if self._has_tagged():
@@ -231,11 +232,14 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
         if self._items is not None:
             yield from list(self._items)
             return
-        order = self.order
-        for item, _ in (order or self._tree).entries():
-            if native.as_key(item) not in self._removed:
+        for item, _ in (self.order or self._tree).entries():
+            if self._is_left(item):
                 yield self._session.value(item)
         yield from list(self._added)
+
+    def _is_left(self, item: bytes) -> bool:
+        """Whether a stored key was not removed, as it stands in the order or as a key."""
+        return not self._removed or native.as_key(unkey(item)) not in self._removed
 
     def _backwards(self) -> Iterator[Any]:
         if self._items is not None:
@@ -245,7 +249,7 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
         keys = self.order or self._tree
         for place in range(len(keys) - 1, -1, -1):
             item = keys.key(place)
-            if native.as_key(item) not in self._removed:
+            if self._is_left(item):
                 yield self._session.value(item)
 
     def __eq__(self, other: object) -> bool:

@@ -17,7 +17,7 @@ from casckpt.format import constants as c
 from casckpt.ids import ID_BYTES, ObjectId
 from casckpt.tree import native
 
-__all__ = ["head_at", "held", "link_at", "skip", "skip_references", "split", "split_pairs", "unkey"]
+__all__ = ["head_at", "held", "link_at", "reference_ends", "skip", "split", "split_pairs", "unkey"]
 
 _TAGS = native.LINK_HEAD[:2]
 """How each of our tags begins: where this does not occur, nothing is referred to."""
@@ -44,6 +44,8 @@ def _lengths() -> list[int]:
 
 
 _LENGTHS = _lengths()
+_SHORT = frozenset((cbor.BYTES << 5 | 24, cbor.TEXT << 5 | 24))
+"""First bytes of strings whose length is the next byte."""
 
 
 def head_at(data: bytes, at: int) -> tuple[int, int, int]:
@@ -70,9 +72,14 @@ def skip(data: bytes, at: int, count: int = 1) -> int:
     lengths = _LENGTHS
     try:
         while count:
-            length = lengths[data[at]]
+            first = data[at]
+            length = lengths[first]
             if length:
                 at += length
+                count -= 1
+                continue
+            if first in _SHORT:  # the commonest of those with a longer head
+                at += 2 + data[at + 1]
                 count -= 1
                 continue
             major, n, at = head_at(data, at)
@@ -114,21 +121,23 @@ def split_pairs(data: bytes, at: int, count: int) -> tuple[list[bytes], list[byt
     return keys, entries
 
 
-def skip_references(data: bytes, at: int, count: int, *, keyed: bool) -> int:
-    """Where `count` references to closed chunks end."""
-    if keyed:
-        return skip(data, at, 4 * count)
+def reference_ends(data: bytes, at: int, count: int, *, keyed: bool) -> list[int]:
+    """Where each of `count` references to closed chunks ends, counted from `at`; 0 in front."""
     lengths = _LENGTHS
+    start, ends = at, [0]
     try:
         for _ in range(count):
+            if keyed:
+                at = skip(data, at)
             at += 2 + ID_BYTES
             at += lengths[data[at]]
             at += lengths[data[at]]
+            ends.append(at - start)
     except IndexError:
         raise _malformed() from None
     if at > len(data):
         raise _malformed()
-    return at
+    return ends
 
 
 def link_at(data: bytes, at: int = 0) -> ObjectId:

@@ -132,8 +132,7 @@ class Merge:
             if place.parent is None and not place.number and spine.empty(level):
                 spine.preload(level, refs, 0, last)  # an open chunk, so no cut is in it
             else:
-                for index in range(place.number, last):
-                    spine.push_from(level, refs, index)
+                spine.push_run(level, refs, place.number, last)
             return place.start + refs.starts[last]
         return start
 

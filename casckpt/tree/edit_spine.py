@@ -62,7 +62,9 @@ class EditSpine:
         if start == stop:
             return
         to = self._level(level)
-        body = refs.body[refs.end(start) if start else 0 : refs.end(stop)]
+        body = refs.body
+        if start or stop < refs.count:
+            body = body[refs.ends[start] : refs.ends[stop]]
         to.parts.append(body)
         to.size += len(body)
         to.ids += refs.ids[start:stop]
@@ -71,27 +73,33 @@ class EditSpine:
         if self._keyed:
             to.key = refs.keys[stop - 1]
 
-    def push_from(self, level: int, refs: Refs, index: int) -> None:
-        """Add one old reference."""
-        entry = refs.body[refs.end(index) : refs.end(index + 1)]
-        key = refs.keys[index] if self._keyed else b""
-        self._add(level, entry, refs.ids[index], refs.items[index], refs.sizes[index], key)
+    def push_run(self, level: int, refs: Refs, start: int, stop: int) -> None:
+        """Add old references."""
+        body, ends, keyed = refs.body, refs.ends, self._keyed
+        to = self._level(level)
+        for at in range(start, stop):
+            end = ends[at + 1]
+            entry = body[ends[at] : end]
+            to.parts.append(entry)
+            to.size += len(entry)
+            to.ids.append(refs.ids[at])
+            to.items += refs.items[at]
+            to.linked += refs.sizes[at]
+            if to.size < c.CHUNK_BYTES_MIN:
+                continue
+            hashed = refs.keys[at] if keyed else entry
+            if ends_chunk(level + 1, to.size, len(to.ids), len(entry), hashed):
+                to.key = hashed
+                self._close(level, to)
+                to = self._level(level)
+        if keyed:
+            to.key = refs.keys[stop - 1]
 
     def push(self, level: int, oid: ObjectId, items: int, size: int, key: bytes) -> None:
         """Add the reference to a new closed chunk."""
         entry = native.triple(oid, items, size)
         if self._keyed:
             entry = cbor.encode_bytes(key) + entry
-        self._add(level, entry, oid, items, size, key)
-
-    def _level(self, level: int) -> _Level:
-        while level >= len(self._levels):
-            self._levels.append(_Level())
-        return self._levels[level]
-
-    def _add(
-        self, level: int, entry: bytes, oid: ObjectId, items: int, size: int, key: bytes
-    ) -> None:
         to = self._level(level)
         to.parts.append(entry)
         to.size += len(entry)
@@ -100,8 +108,16 @@ class EditSpine:
         to.linked += size
         to.key = key
         hashed = key if self._keyed else entry
-        if not ends_chunk(level + 1, to.size, len(to.ids), len(entry), hashed):
-            return
+        if ends_chunk(level + 1, to.size, len(to.ids), len(entry), hashed):
+            self._close(level, to)
+
+    def _level(self, level: int) -> _Level:
+        while level >= len(self._levels):
+            self._levels.append(_Level())
+        return self._levels[level]
+
+    def _close(self, level: int, to: _Level) -> None:
+        """Make a node of a full chunk of references to chunks of `level`."""
         self._levels[level] = _Level()
         level += 1
         fields = (4 if self._keyed else 3) * len(to.ids) + 1

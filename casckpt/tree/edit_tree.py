@@ -19,7 +19,7 @@ from casckpt.errors import CorruptError
 from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.ids import ID_BYTES, ObjectId
-from casckpt.tree.edit_bytes import head_at, skip, skip_references, split, split_pairs
+from casckpt.tree.edit_bytes import head_at, reference_ends, skip, split, split_pairs
 from casckpt.tree.source import ObjectSource
 
 __all__ = ["Leaf", "Place", "Refs", "StoredTree"]
@@ -35,7 +35,9 @@ class Refs:
 
     __slots__ = ("_ends", "body", "count", "ids", "items", "keys", "sizes", "starts")
 
-    def __init__(self, array: bytes, body: bytes, *, skipped: int, keyed: bool) -> None:
+    def __init__(
+        self, array: bytes, body: bytes, *, skipped: int, keyed: bool, ends: list[int] | None = None
+    ) -> None:
         """Parse.
 
         Args:
@@ -43,6 +45,7 @@ class Refs:
             body: the same without its head and the items to be skipped.
             skipped: items before the first reference.
             keyed: of a map.
+            ends: where each reference ends in the body, if that is known.
         """
         flat: Any = cbor.decode(array, _PLAIN)
         width = 4 if keyed else 3
@@ -56,25 +59,22 @@ class Refs:
         self.sizes: list[int] = flat[first + 2 :: width]
         self.keys: list[bytes] = flat[skipped::width] if keyed else []
         self.count = len(self.ids)
-        good = all(type(n) is int and n > 0 for n in (*self.items, *self.sizes))
-        good &= all(type(oid) is bytes and len(oid) == ID_BYTES for oid in self.ids)
-        if not good or any(type(key) is not bytes for key in self.keys):
+        numbers, names = self.items + self.sizes, self.ids + self.keys
+        good = {*map(type, numbers)} <= {int} and min(numbers, default=1) > 0
+        good &= {*map(type, names)} <= {bytes} and {*map(len, self.ids)} <= {ID_BYTES}
+        if not good:
             raise _wrong("malformed references")
         self.starts: list[int] = list(accumulate(self.items, initial=0))
         """Where each begins, counted from the first; then where the last ends."""
-        self._ends: list[int] | None = None
+        self._ends = ends
 
-    def end(self, index: int) -> int:
-        """How many bytes of the body the first `index` references are."""
-        if index == self.count:
-            return len(self.body)
+    @property
+    def ends(self) -> list[int]:
+        """How many bytes of the body the first 0, 1, ... references are."""
         if self._ends is None:
-            ends, at = [0], 0
-            for _ in range(self.count):
-                at = skip_references(self.body, at, 1, keyed=bool(self.keys))
-                ends.append(at)
-            self._ends = ends
-        return self._ends[index]
+            keyed = bool(self.keys)
+            self._ends = reference_ends(self.body, 0, self.count, keyed=keyed)
+        return self._ends
 
 
 class Leaf(NamedTuple):
@@ -161,8 +161,9 @@ class StoredTree:
         width = 4 if self.keyed else 3
         for _ in range(arrays - 1):
             _, fields, body = head_at(form, at)
-            end = skip_references(form, body, fields // width, keyed=self.keyed)
-            refs = Refs(form[at:end], form[body:end], skipped=0, keyed=self.keyed)
+            ends = reference_ends(form, body, fields // width, keyed=self.keyed)
+            end = body + ends[-1]
+            refs = Refs(form[at:end], form[body:end], skipped=0, keyed=self.keyed, ends=ends)
             self.levels.append(refs)
             at = end
         return at

@@ -253,7 +253,7 @@ def set_action(rng, model):
             lambda t: one in t,
             lambda t: t.__ior__(more) and None,
             lambda t: t.difference_update(some),
-            lambda t: t.__iand__(some) and None,
+            lambda t: t.__iand__(some - {one}) and None,
             lambda t: t.update(more),
         ]
     )
