@@ -25,6 +25,7 @@ __all__ = ["lines", "summary"]
 _CONTEXT_CHARS: Final = 16
 """Of two long texts, so much is shown in front of where they part."""
 _PATH_ROOM_MIN: Final = 30
+_ROOM_MIN: Final = 8
 _SIGNS: Final = {"add": "+", "remove": "-", "replace": "~", "reorder": "~"}
 _COLOURS: Final = {"add": "green", "remove": "red", "replace": "yellow", "reorder": "yellow"}
 
@@ -42,7 +43,8 @@ def _shown(value: Any, room: int, whole: Any = None) -> str:
         note = f" ({style.size(size)})"
     else:
         note = f" ({size:,} items)" if size != 1 else " (1 item)"
-    return one_line(value, max(room - len(note), 1)) + note
+    left = room - len(note)
+    return one_line(value, left) + note if left >= _ROOM_MIN else text
 
 
 def _pair(old: Any, new: Any) -> tuple[Any, Any]:

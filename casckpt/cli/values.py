@@ -80,10 +80,17 @@ def _pieces(value: Any, room: int) -> Iterator[str]:
         yield from _joined("(", _items(value, room), ",)" if len(value) == 1 else ")")
     elif isinstance(value, AbstractSet):
         yield from _joined("set{", _items(value, room), "}")
-    elif isinstance(value, Sequence):
+    elif isinstance(value, Sequence) and not isinstance(value, range):
         yield from _joined("[", _items(value, room), "]")
     else:
-        yield clean(repr(value))
+        yield clean(_repr(value))
+
+
+def _repr(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - somebody else's code; a listing goes on
+        return f"<{type(value).__name__}>"
 
 
 def _joined(opening: str, parts: Iterable[Iterator[str]], closing: str) -> Iterator[str]:
@@ -120,19 +127,19 @@ def kind(value: Any) -> str:
     """The name of a value's type, views and records looked through."""
     if value is None or type(value) is bool:
         return "null" if value is None else "bool"
-    if isinstance(value, Mapping):
-        return clean(getattr(value, "type_name", None) or "dict")
-    if isinstance(value, str | bytes | bytearray | int | float):
+    if isinstance(value, dict | list | tuple):
         return type(value).__name__
-    if _is_tuple(value):
-        return "tuple"
-    if isinstance(value, AbstractSet):
-        return "set"
-    if isinstance(value, Sequence):
-        return "list"
-    return type(value).__name__
+    if isinstance(value, Mapping):  # a view, or a record
+        return clean(getattr(value, "type_name", None) or "dict")
+    viewed = getattr(value, "type", None)
+    return viewed.__name__ if viewed in {list, tuple} else type(value).__name__
 
 
 def length(value: Any) -> int | None:
     """Items of a container, characters of a str, bytes of a bytes; None for the others."""
-    return len(value) if isinstance(value, Sized) else None
+    if isinstance(value, range) or not isinstance(value, Sized):
+        return None
+    try:
+        return len(value)
+    except (TypeError, ValueError, OverflowError):  # an array of no dimension, for one
+        return None

@@ -13,6 +13,7 @@ import pytest
 import casckpt
 from casckpt.cli import files
 from casckpt.exchange import to_cbor
+from casckpt.format import constants
 from tests.cli.harness import casckpt as run
 
 STATE = {"messages": ["a", (1, b"x")], "n": 2**70}
@@ -172,3 +173,14 @@ def test_a_damaged_page_is_no_traceback(store: Path) -> None:
         done = run(line.split())
         assert done.exit_code in {0, 5}, done.output
         assert "Traceback" not in done.output
+
+
+def test_a_store_from_the_future_stays_untouched(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (store / ".casckpt" / "data.mdb").read_bytes()
+    monkeypatch.setattr(constants, "FORMAT_VERSION", 0)  # so that the store is newer than we are
+    for line in ("threads", "save a", "init", "fsck"):
+        done = run(line.split(), b"1")
+        assert (done.exit_code, "upgrade casckpt" in done.stderr) == (7, True), done.output
+    assert (store / ".casckpt" / "data.mdb").read_bytes() == before

@@ -155,3 +155,5 @@ def _print_graph(store: casckpt.Store, chosen: list[casckpt.Checkpoint], *, brie
         click.echo(f"{style.dim(row.lanes)} {line}")
         if skipped.get(row.id):
             click.echo(style.dim(f"{row.below[:-1]}: {skipped[row.id]} more"))
+        elif row.below.endswith(":"):
+            click.echo(style.dim(row.below))

@@ -61,7 +61,7 @@ def show(session: Session, revision: str, path: str | None, as_json: bool) -> No
 def _entries(view: Any) -> Iterator[tuple[Any, Any]] | None:
     if isinstance(view, Mapping):
         return iter(view.items())
-    if isinstance(view, Sequence) and not isinstance(view, str | bytes | bytearray):
+    if isinstance(view, Sequence) and not isinstance(view, str | bytes | bytearray | range):
         return enumerate(view)
     return None
 
