@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import datetime as dt
 import sys
 import time
+import zoneinfo
 from typing import Any
 
 import numpy as np
@@ -138,6 +140,15 @@ REFUSED: list[tuple[int, Any]] = [
     (c.TAG_DATETIME, ["2026-11-20T09:30:00", 0, 0]),
     (c.TAG_DATETIME, ["2026-11-20T09:30:00", 0, True]),
     (c.TAG_DATETIME, ["2026-11-20T09:30:00+00:00", "UTC", 0]),
+    (c.TAG_DATETIME, ["2026-11-20 09:30:00", "UTC", 0]),
+    (c.TAG_DATETIME, ["2026-11-20T09:30:00", "UTC", 2]),
+    (c.TAG_DATETIME, ["2026-11-20T09:30:00", {"key": "UTC"}, 0]),
+    # A zone is written into its datetime, so it cannot stand there as a value of its own.
+    (c.TAG_DATETIME, ["2026-11-20T09:30:00", dt.UTC, 1]),
+    (c.TAG_DATETIME, ["2026-11-20T09:30:00", zoneinfo.ZoneInfo("UTC"), 0]),
+    (c.TAG_DATETIME, ["2026-11-20T09:30:00", REGISTRY.restore(c.TAG_TIMEZONE, "No/Zone"), 0]),
+    (c.TAG_TIME, "09:30"),
+    (c.TAG_TIME, "T09:30:00"),
     (c.TAG_DATE, "2026-W01-1"),
     (c.TAG_TIMEDELTA, 1.0),
     (c.TAG_TIMEDELTA, HUGE),
