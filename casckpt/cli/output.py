@@ -15,6 +15,7 @@ import click
 
 import casckpt
 from casckpt.cli import style
+from casckpt.cli.heads import Heads
 from casckpt.cli.times import ago, iso
 from casckpt.cli.values import clean, one_line
 from casckpt.exchange import to_form
@@ -24,7 +25,6 @@ __all__ = [
     "checkpoint_block",
     "checkpoint_fields",
     "checkpoint_line",
-    "heads",
     "move_fields",
     "print_json",
     "short",
@@ -72,18 +72,10 @@ def checkpoint_fields(checkpoint: casckpt.Checkpoint) -> dict[str, Any]:
     }
 
 
-def heads(store: casckpt.Store) -> dict[str, list[str]]:
-    """The threads whose head each checkpoint is, by id."""
-    found: dict[str, list[str]] = {}
-    for info in store.threads():
-        found.setdefault(info.head.id, []).append(info.name)
-    return found
-
-
 def checkpoint_line(
     checkpoint: casckpt.Checkpoint,
     *,
-    heads: dict[str, list[str]] | None = None,
+    heads: Heads | None = None,
     home: str | None = None,
     room: int | None = None,
 ) -> str:
@@ -91,7 +83,7 @@ def checkpoint_line(
 
     Args:
         checkpoint: which.
-        heads: the threads to name, by the id of their head.
+        heads: to name the threads whose head it is.
         home: the thread that goes without saying.
         room: columns; None: those of the terminal, or no bound elsewhere.
     """
@@ -101,7 +93,7 @@ def checkpoint_line(
     if checkpoint.thread != home:
         place = f"{clean(checkpoint.thread)} {place}"
     parts: list[tuple[str, str | None]] = [(short(checkpoint.id), "yellow"), (place, None)]
-    at_head = (heads or {}).get(checkpoint.id)
+    at_head = heads.at(checkpoint) if heads else []
     if at_head:
         parts.append((f"({', '.join(map(clean, at_head))})", "magenta"))
     if checkpoint.label is not None:
@@ -115,12 +107,10 @@ def checkpoint_line(
     return "  ".join(style.paint(text, colour) if colour else text for text, colour in parts)
 
 
-def checkpoint_block(
-    checkpoint: casckpt.Checkpoint, *, heads: dict[str, list[str]] | None = None
-) -> list[str]:
+def checkpoint_block(checkpoint: casckpt.Checkpoint, *, heads: Heads | None = None) -> list[str]:
     """A checkpoint on several lines, one for each thing there is to say."""
     first = style.paint(f"checkpoint {checkpoint.id[:32]}", "yellow")
-    at_head = (heads or {}).get(checkpoint.id)
+    at_head = heads.at(checkpoint) if heads else []
     if at_head:
         first += style.paint(f"  ({', '.join(map(clean, at_head))})", "magenta")
     lines = [first, f"Thread: {clean(checkpoint.thread)} @{checkpoint.step}"]

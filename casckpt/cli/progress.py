@@ -5,6 +5,7 @@ Imports: click.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,9 +20,13 @@ _T = TypeVar("_T")
 _SECONDS_BETWEEN: Final = 0.1
 
 
+def _wanted() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def progress(items: Iterable[_T], length: int, label: str) -> AbstractContextManager[Iterable[_T]]:
     """The items, shown as they pass; `length` of them are expected."""
-    if not sys.stderr.isatty():
+    if not _wanted():
         return nullcontext(items)
     return click.progressbar(items, length=length, label=label, file=sys.stderr)
 
@@ -29,7 +34,7 @@ def progress(items: Iterable[_T], length: int, label: str) -> AbstractContextMan
 @contextmanager
 def meter() -> Iterator[Callable[[str, int, int], None] | None]:
     """What work that reports in stages may call: stage, how much of how much is done."""
-    if not sys.stderr.isatty():
+    if not _wanted():
         yield None
         return
     next_at = 0.0

@@ -94,11 +94,11 @@ def test_ctrl_c(store: Path, env: dict[str, str]) -> None:
 
 
 def on_terminal(args: list[str], cwd: Path, env: dict[str, str]) -> tuple[int, str]:
-    """Run with standard output on a terminal of 60 columns."""
+    """Run with standard output and error on a terminal of 60 columns."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        command(*args), cwd=cwd, env={**env, "TERM": "xterm", "COLUMNS": "60"}, stdout=theirs,
-        stderr=subprocess.PIPE,
+        command(*args), cwd=cwd, env={"TERM": "xterm", "COLUMNS": "60", **env}, stdout=theirs,
+        stderr=theirs,
     ) as process:  # fmt: skip
         os.close(theirs)
         shown = b""
@@ -133,6 +133,16 @@ def test_a_terminal_gets_readable_json(store: Path, env: dict[str, str]) -> None
     assert on_terminal(["checkout", "a"], store, env) == (0, '{\n  "text": "blau"\n}\n')
     code, _ = on_terminal(["checkout", "a", "--format", "cbor"], store, env)
     assert code == 2
+
+
+def test_progress_is_shown_on_a_terminal(store: Path, env: dict[str, str]) -> None:
+    (store / "run.jsonl").write_text('{"thread": "t", "step": 0, "state": {}}\n' * 3)
+    code, shown = on_terminal(["import-trace", "run.jsonl"], store, env)
+    assert (code, "importing" in shown, "100%" in shown) == (0, True, True)
+    code, shown = on_terminal(["gc", "--grace", "0"], store, env)
+    assert (code, "\r" in shown, "removed" in shown) == (0, True, True)
+    code, shown = on_terminal(["gc"], store, {**env, "TERM": "dumb"})
+    assert (code, "\r" in shown, "\x1b" in shown) == (0, False, False)
 
 
 def test_nothing_heavy_is_imported(env: dict[str, str]) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import casckpt
 from casckpt.cli import changes, style
+from casckpt.cli.heads import Heads
 from casckpt.cli.times import ago, iso, parse_age, parse_time
 from casckpt.cli.values import clean, kind, one_line
 from tests.strategies import any_atoms, native_values
@@ -124,3 +125,16 @@ def test_any_change_fits(old: Any, new: Any, room: int) -> None:
         change = casckpt.Change(op, ("messages", 3, "content"), old, new)
         for line in changes.lines(change, room):
             assert style.columns(click.unstyle(line)) <= room
+
+
+@pytest.mark.parametrize("all_max", [1000, 1])
+def test_heads_are_known_among_many_threads(all_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("casckpt.cli.heads._ALL_MAX", all_max)
+    with casckpt.open("memory:") as store:
+        first, second = (store.thread("a").save(n) for n in range(2))
+        fork = store.thread("a").fork("b", at=first)
+        third = fork.save(2)
+        heads = Heads(store)
+        assert [heads.at(c) for c in (first, second, third)] == [[], ["a"], ["b"]]
+        bare = fork.fork("c")
+        assert Heads(store).at(bare.head) == (["b", "c"] if all_max > 1 else ["b"])

@@ -15,6 +15,7 @@ import casckpt
 from casckpt.cli import exits, lanes, output, style
 from casckpt.cli.command import command, json_option
 from casckpt.cli.complete import complete_revision
+from casckpt.cli.heads import Heads
 from casckpt.cli.session import Session, pass_session
 from casckpt.cli.times import moment
 
@@ -98,7 +99,7 @@ def _print(
         for checkpoint in found:
             output.print_json(output.checkpoint_fields(checkpoint))
         return
-    heads = output.heads(store)
+    heads = Heads(store)
     for number, checkpoint in enumerate(found):
         if oneline:
             click.echo(output.checkpoint_line(checkpoint, heads=heads, home=home))
@@ -136,13 +137,13 @@ def _newest(
 
 
 def _print_graph(store: casckpt.Store, chosen: list[casckpt.Checkpoint], *, brief: bool) -> None:
-    heads = output.heads(store)
+    heads = Heads(store)
     by_id = {checkpoint.id: checkpoint for checkpoint in chosen}
     parents = {id: checkpoint.parent for id, checkpoint in by_id.items()}
     skipped: dict[str, int] = {}
     if brief:
-        tagged = {id for id, checkpoint in by_id.items() if checkpoint.tags}
-        parents, skipped = lanes.condense(parents, tagged | heads.keys())
+        keep = {id for id, checkpoint in by_id.items() if checkpoint.tags or heads.at(checkpoint)}
+        parents, skipped = lanes.condense(parents, keep)
     ranks = {checkpoint.id: -rank for rank, checkpoint in enumerate(chosen)}
     for row in lanes.draw(parents, ranks):
         if row.id is None:
