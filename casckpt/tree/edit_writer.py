@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any
 
-from casckpt.errors import InvalidInputError, LimitError
+from casckpt.errors import InvalidInputError, LimitError, UnsupportedValueError
 from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.tree import native
@@ -49,6 +49,7 @@ class EditWriter(FastBuilder):
         """
         root.session.check()
         self._session = root.session
+        self._writing: list[Draft] = []
         try:
             data = self._draft(root, 0, whole=True)
         except InvalidInputError as error:
@@ -85,22 +86,26 @@ class EditWriter(FastBuilder):
 
     def _draft(self, draft: Draft, depth: int, *, whole: bool = False) -> bytes:
         origin = draft.origin
-        if depth > origin.depth and not fits(draft.session.source, origin.form, depth):
+        if any(draft is other for other in self._writing):
+            msg = "a value that contains itself cannot be stored"
+            raise UnsupportedValueError(msg, type="cycle")
+        if depth > origin.depth and not fits(self._session.source, origin.form, depth):
             # What makes it too deep may be gone: only the value as it is now can tell.
             return self._entry(draft.load(), depth)
         if not draft.changed:
             return self._raw(origin.form if whole else origin.entry)
         native.check_depth(depth)
+        self._writing.append(draft)
         if isinstance(draft, ListDraft):
-            return self._list_draft(draft, depth, whole=whole)
-        if isinstance(draft, DictDraft):
-            if draft.items_now is None:
-                entry = self._large_dict(draft, depth, whole=whole)
-                if entry is not None:
-                    return entry
-            return self._small_dict(draft, depth, whole=whole)
-        assert isinstance(draft, SetDraft)  # noqa: S101 - there are no others
-        return self._set_draft(draft, depth, whole=whole)
+            entry = self._list_draft(draft, depth, whole=whole)
+        elif isinstance(draft, DictDraft):
+            merged = self._large_dict(draft, depth, whole=whole)
+            entry = self._small_dict(draft, depth, whole=whole) if merged is None else merged
+        else:
+            assert isinstance(draft, SetDraft)  # noqa: S101 - there are no others
+            entry = self._set_draft(draft, depth, whole=whole)
+        self._writing.pop()
+        return entry
 
     # Lists.
 
@@ -114,25 +119,28 @@ class EditWriter(FastBuilder):
         for piece in draft.pieces:
             if isinstance(piece, list):
                 for slot in piece:
-                    merge.add(self._item(slot, depth + 1, position))
+                    try:
+                        inner = isinstance(slot, Draft)
+                        merge.add((self._draft if inner else self._slot)(slot, depth + 1))
+                    except InvalidInputError as error:
+                        error.details.setdefault("steps", []).append(position)
+                        raise
                     position += 1
                 continue
             at = piece.start
             for place in changed[bisect_left(changed, at) : bisect_left(changed, piece.stop)]:
                 merge.keep(at, place)
-                merge.add(self._item(kept[place], depth + 1, position + place - piece.start))
+                try:
+                    merge.add(self._draft(kept[place], depth + 1))
+                except InvalidInputError as error:
+                    step = position + place - piece.start
+                    error.details.setdefault("steps", []).append(step)
+                    raise
                 at = place + 1
             merge.keep(at, piece.stop)
             position += len(piece)
         form = merge.form(b"", c.TAG_LIST_TREE)
         return assembly.settle(form, mark, whole=whole, is_tree=True, base=oid)
-
-    def _item(self, slot: Slot, depth: int, step: Any) -> bytes:
-        try:
-            return self._slot(slot, depth)
-        except InvalidInputError as error:
-            error.details.setdefault("steps", []).append(step)
-            raise
 
     # Sets.
 
@@ -145,7 +153,11 @@ class EditWriter(FastBuilder):
         for member in added:
             inner = assembly.mark()
             stored = None if members is None else members[member]
-            data = self._item(member, depth + 1, member) if stored is None else self._raw(stored)
+            try:
+                data = self._entry(member, depth + 1) if stored is None else self._raw(stored)
+            except InvalidInputError as error:
+                error.details.setdefault("steps", []).append(member)
+                raise
             entries.append(Entry(data, data, *assembly.take(inner)))
         entries.sort()
         native.check_distinct(entry.key for entry in entries)
@@ -183,9 +195,9 @@ class EditWriter(FastBuilder):
         assembly, oid = self._assembly, draft.origin.oid
         items = draft.whole()
         mark = assembly.mark()
-        entries = [
-            self._pair(key, slot, depth, draft.key_entries.get(key)) for key, slot in items.items()
-        ]
+        entries = []
+        for key, slot in items.items():  # a loop: one frame less a level
+            entries.append(self._pair(key, slot, depth, draft.key_entries.get(key)))
         native.check_distinct(entry.key for entry in entries)
         if sum(len(entry.data) for entry in entries) < c.CHUNK_BYTES_MAX:
             for entry in entries:
@@ -210,7 +222,10 @@ class EditWriter(FastBuilder):
                 name = native.as_key(self._entry(key, depth + 1))
             else:
                 self._raw(name)
-            data = self._slot(slot, depth + 1)
+            if isinstance(slot, Draft):  # as in _slot, with one frame less a level
+                data = self._draft(slot, depth + 1)
+            else:
+                data = self._slot(slot, depth + 1)
         except InvalidInputError as error:
             error.details.setdefault("steps", []).append(key)
             raise
@@ -234,10 +249,14 @@ class EditWriter(FastBuilder):
         return assembly.settle(form, mark, is_tree=True, base=order.oid)
 
     def _large_dict(self, draft: DictDraft, depth: int, *, whole: bool) -> bytes | None:
-        """Merge what is new into a tree; None: so little is left that it may be none."""
+        """Merge what is new into a tree; None: it is none, or so little is left that it may be."""
+        if draft.items_now is not None:
+            return None
         assembly, oid, tree = self._assembly, draft.origin.oid, draft.tree
         mark = assembly.mark()
-        added = [self._pair(key, slot, depth, None) for key, slot in draft.added.items()]
+        added = []
+        for key, slot in draft.added.items():  # a loop: one frame less a level
+            added.append(self._pair(key, slot, depth, None))
         native.check_distinct(entry.key for entry in added)
         new: dict[bytes, Any] = dict.fromkeys(draft.removed, _GONE)
         new |= draft.replaced

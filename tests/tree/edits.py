@@ -272,5 +272,11 @@ def opened(objects, root, codec=None):
     return Edit(objects, codec or NoCodec(), root)
 
 
+def opened_again(edit, value_):
+    """The same edit, with another value under "moved"."""
+    edit.draft["moved"] = value_
+    return edit
+
+
 def rng_of(seed):
     return random.Random(seed)
