@@ -97,8 +97,15 @@ def _parts(value: Any, room: int, depth: int) -> Iterator[str]:
     elif value is None or kind in {bool, float, complex}:
         yield repr(value)
     else:
-        # Anything else was restored: its repr is its own, and may be long.
-        yield _printable(repr(value)[: room + 1])
+        yield _printable(_own_repr(value)[: room + 1])
+
+
+def _own_repr(value: Any) -> str:
+    """Anything else was restored: its repr is its own, and may be long, or fail."""
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - whatever a class does there, the change is printed
+        return f"<{type(value).__name__}>"
 
 
 def _long_int(value: int, room: int) -> str:

@@ -54,11 +54,17 @@ class Change:
     changes before this one have left it (as in RFC 6902).
     """
 
-    __slots__ = ("_in_json", "_new", "_old", "op", "path")
+    __slots__ = ("_in_json", "_new", "_old", "before", "op", "path")
     __hash__: ClassVar[None]  # type: ignore[assignment]  # it may hold a list
 
     def __init__(
-        self, op: str, path: tuple[Step, ...] | list[Step] = (), old: Any = None, new: Any = None
+        self,
+        op: str,
+        path: Path | list[Step] = (),
+        old: Any = None,
+        new: Any = None,
+        *,
+        before: Path = (),
     ) -> None:
         """Make a change by hand, for `apply`.
 
@@ -69,6 +75,8 @@ class Change:
             raise InvalidInputError(f"a change is one of {', '.join(OPS)}, not {op!r}")
         self.op: str = op
         self.path: Path = tuple(path)
+        self.before: Path = tuple(before)
+        """Of a key added to a dict: the one key that it comes before; empty: the end."""
         self._old = old
         self._new = new
         self._in_json = True
@@ -81,6 +89,7 @@ class Change:
         old: Later | None = None,
         new: Later | None = None,
         *,
+        before: Path = (),
         in_json: bool = True,
     ) -> Change:
         """A change whose values are read later.
@@ -90,11 +99,12 @@ class Change:
             path: see above.
             old: see above.
             new: see above.
+            before: see above.
             in_json: whether every step of the path is an index of a list or a text key of a
                 dict, so that JSON has the place too.
         """
         change = cls.__new__(cls)
-        change.op, change.path = op, path
+        change.op, change.path, change.before = op, path, before
         change._old = None if old is None else _Pending(old)  # noqa: SLF001 - its own class
         change._new = None if new is None else _Pending(new)  # noqa: SLF001
         change._in_json = in_json  # noqa: SLF001
@@ -124,7 +134,7 @@ class Change:
         return self._in_json
 
     def to_dict(self, encode: Callable[[Any], Any] | None = None) -> dict[str, Any]:
-        """For JSON output: "op", "path" (dotted), and "old" and "new" where the op has them.
+        """For JSON output: "op", "path" (dotted), and what of "old", "new", "before" it has.
 
         Args:
             encode: what to make of the values, which may be anything that can be stored.
@@ -134,12 +144,15 @@ class Change:
             facts["old"] = self.old if encode is None else encode(self.old)
         if self.op != REMOVE:
             facts["new"] = self.new if encode is None else encode(self.new)
+        if self.before:
+            facts["before"] = format_path(self.before)
         return facts
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Change):
             return NotImplemented
-        mine, theirs = (self.op, self.path), (other.op, other.path)
+        mine = (self.op, self.path, self.before)
+        theirs = (other.op, other.path, other.before)
         return bool(mine == theirs and self.old == other.old and self.new == other.new)
 
     def __str__(self) -> str:

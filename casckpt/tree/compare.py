@@ -182,7 +182,9 @@ class Comparison:
         for name in order.added:
             key, value = added[name]
             path, in_json = self._under(pair, key)
-            yield self._add(path, value, in_json)
+            later_ = _RawLater(self._reader, value)
+            before = (self._step(order.before[name]),) if name in order.before else ()
+            yield Change.lazy(ADD, path, None, later_, before=before, in_json=in_json)
         if order.differs:
             old = _KeysLater(self._reader, pair.a, removed, [added[n][0] for n in order.added])
             new = _KeysLater(self._reader, pair.b)
@@ -194,8 +196,11 @@ class Comparison:
         return order_of(self._reader, pair.a, pair.b, removed, {n: e[0] for n, e in added.items()})
 
     def _under(self, pair: Pair, key: Raw) -> tuple[Path, bool]:
-        step = key if type(key) is str else self._reader.value(key)
+        step = self._step(key)
         return (*pair.path, step), pair.in_json and type(step) is str
+
+    def _step(self, key: Raw) -> Any:
+        return key if type(key) is str else self._reader.value(key)
 
     def _instances(self, pair: Pair) -> Iterator[Change | Pair]:
         """Instances of one class by their fields, unless they hold more than these."""

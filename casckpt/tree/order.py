@@ -13,8 +13,10 @@ Imports: errors, format (constants), tree (align, raw, region).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from operator import lt
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from casckpt.errors import CorruptError
@@ -33,6 +35,8 @@ class Order(NamedTuple):
     """The tokens of the added keys, in the order in which to add them."""
     differs: bool
     """Whether the keys must be put in order then."""
+    before: Mapping[bytes, Raw] = MappingProxyType({})
+    """Of added keys that do not come last: the key that each is put before."""
 
 
 def keys_of(reader: Reader, raw: Raw) -> list[Raw]:
@@ -60,6 +64,8 @@ def order_of(reader: Reader, a: Raw, b: Raw, removed: set[bytes], added: dict[by
         removed: tokens of the keys that only `a` has.
         added: tokens and keys that only `b` has.
     """
+    if type(a) is type(b) is dict:
+        return _of_small(a, b, removed, added)
     before, after = _listed(a), _listed(b)
     if before is not None and token(before) == token(after):
         return Order([], differs=False)  # one order, so one set of keys
@@ -76,6 +82,27 @@ def order_of(reader: Reader, a: Raw, b: Raw, removed: set[bytes], added: dict[by
     new = sorted(added, key=lambda name: encode(added[name]))
     both = [*kept, *(added[name] for name in new)]
     return Order(new, differs=not _is_sorted(both))
+
+
+def _of_small(
+    a: dict[Raw, Raw], b: dict[Raw, Raw], removed: set[bytes], added: dict[bytes, Raw]
+) -> Order:
+    """Of two dicts of one leaf: a new key can say where it stands, if the old ones stay."""
+    if not removed and not added:
+        return Order([], differs=token(list(a)) != token(list(b)))
+    names = [token(key) for key in b]
+    new = [name for name in names if name in added]
+    stayed = [name for name in map(token, a) if name not in removed]
+    if stayed != [name for name in names if name not in added]:
+        return Order(new, differs=True)
+    before: dict[bytes, Raw] = {}
+    following: list[Raw] = []
+    for name, key in zip(reversed(names), reversed(b), strict=True):
+        if name not in added:
+            following = [key]
+        elif following:
+            before[name] = following[0]
+    return Order(new, differs=False, before=before)
 
 
 def _out_of_key_order(keys: list[Raw], added: dict[bytes, Raw]) -> Order:

@@ -67,7 +67,7 @@ def _apply(root: _Open, change: Change, codec: Codec | None) -> None:
     elif here.kind in {set, frozenset}:
         _in_set(here.inner, step, change)
     else:
-        _in_dict(here.inner, step, change)
+        here.inner = _in_dict(here.inner, step, change)
 
 
 def _descend(root: _Open, path: Path, change: Change, codec: Codec | None) -> _Open:
@@ -140,10 +140,19 @@ def _in_set(members: dict[Any, Any], step: Any, change: Change) -> None:
         _nowhere(change, "no such member of the set")
 
 
-def _in_dict(entries: dict[Any, Any], step: Any, change: Change) -> None:
+def _in_dict(entries: dict[Any, Any], step: Any, change: Change) -> dict[Any, Any]:
     if change.op == ADD:
-        entries[step] = change.new
-        return
+        if not change.before:
+            entries[step] = change.new
+            return entries
+        following = _key(entries, change.before[0])
+        if following is _ABSENT:
+            _nowhere(change, f"no {format_step(change.before[0])} to come before")
+        items = [item for item in entries.items() if item[0] != step]
+        place = next(
+            (i for i, (key, _) in enumerate(items) if key is following or key == following), 0
+        )
+        return dict([*items[:place], (step, change.new), *items[place:]])
     key = _key(entries, step)
     if key is _ABSENT:
         _nowhere(change, "no such key")
@@ -151,6 +160,7 @@ def _in_dict(entries: dict[Any, Any], step: Any, change: Change) -> None:
         del entries[key]
     else:
         entries[key] = change.new
+    return entries
 
 
 def _reorder(here: _Open, change: Change) -> None:

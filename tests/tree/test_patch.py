@@ -56,6 +56,7 @@ def test_the_whole_state():
         ({"a": 1}, Change("remove", ("b",))),
         ({"a": 1}, Change("replace", ("b",), new=2)),
         ({"a": {}}, Change("add", ("b", "c"), new=2)),
+        ({"a": 1}, Change("add", ("b",), new=2, before=("c",))),
         ({"a": {1}}, Change("remove", ("a", 2))),
         ({"a": {1}}, Change("remove", ("a", True))),
         ({"a": {(1,)}}, Change("add", ("a", (1,), 0), new=2)),
@@ -81,6 +82,16 @@ def test_a_diff_fits_another_value_of_the_same_shape():
     assert found.apply([7, 8, 6]) == [7, 8, 9, 6]
     instance = difference(Message("a", 1), Message("b", 1))
     assert instance.apply(Message("x", 5)) == Message("b", 5)
+
+
+def test_a_key_put_before_another():
+    value = {"a": 1, math.nan: 2, "b": 3}
+    after = apply(value, [Change("add", ("x",), new=0, before=("b",))])
+    assert list(after)[-2:] == ["x", "b"]
+    after = apply(value, [Change("add", ("x",), new=0, before=(float("nan"),))])
+    assert list(after)[:2] == ["a", "x"]
+    moved = apply({"a": 1, "b": 2}, [Change("add", ("b",), new=3, before=("a",))])
+    assert list(moved.items()) == [("b", 3), ("a", 1)]
 
 
 def test_nan_as_a_key_and_a_member():
