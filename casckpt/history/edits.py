@@ -3,7 +3,7 @@
 Invariants: what is saved has the head that was edited as its parent, or there is a conflict:
 an edit is made of what was read, so another writer's state is never built upon unseen.
 
-Imports: errors, ids, format (records, constants), history (ancestry, ledger, meta, names), tree.edit.
+Imports: ids, history (ancestry, ledger, meta, names), tree.edit.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from casckpt.format.constants import KIND_CHECKPOINT
-from casckpt.format.records import CheckpointRecord
 from casckpt.history import meta as metas
 from casckpt.history import names
 from casckpt.history.ancestry import Point
@@ -73,10 +71,7 @@ class Editing:
         head_id = None if head is None else head.id
         if not isinstance(self._expect, AnyHead) and self._expect != head_id:
             raise conflict(self._thread, self._expect, head_id)
-        root = None
-        if head_id is not None:
-            payload = ledger.vault.get(head_id, KIND_CHECKPOINT)
-            root = CheckpointRecord.decode(payload).root
+        root = None if head_id is None else ledger.ancestry.record(head_id).root
         edit = Edit(ledger.vault, ledger.codec, root, base=head_id)
         self._edits.append((edit, head))
         return edit.draft
