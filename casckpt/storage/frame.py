@@ -63,7 +63,8 @@ class Base(NamedTuple):
 
     def dictionary(self) -> bytes:
         """What deflate is primed with."""
-        return (self.payload + self.id)[-WINDOW_BYTES:]
+        whole = self.payload + self.id
+        return whole if len(whole) <= WINDOW_BYTES else whole[-WINDOW_BYTES:]
 
 
 class _Zstd(threading.local):
@@ -140,12 +141,12 @@ def decode(codec: int, size: int, frame: bytes, base: Base | None = None) -> byt
     """
     if not 0 <= size <= PAYLOAD_BYTES_MAX:
         raise CorruptError(f"a frame says it holds {size} bytes: over the limit")
+    if codec == DELTA and base is not None:
+        return _inflate(frame, size, zlib.decompressobj(-15, base.dictionary()))
     if codec == RAW:
         if len(frame) != size:
             raise CorruptError(f"a raw frame of {len(frame)} bytes should have {size}")
         return frame
-    if codec == DELTA and base is not None:
-        return _inflate(frame, size, zlib.decompressobj(-15, base.dictionary()))
     if codec == DEFLATE:
         return _inflate(frame, size, zlib.decompressobj(-15))
     if codec == ZSTD:

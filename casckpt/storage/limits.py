@@ -2,7 +2,7 @@
 
 Invariants: a request is judged as a whole, before anything of it is written.
 
-Imports: errors, the engine interface.
+Imports: errors, ids, the engine interface.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from casckpt.errors import InvalidInputError, LimitError
+from casckpt.ids import ID_BYTES
 from casckpt.storage.engine import NewObject, Posting, RefUpdate
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "RANK_MAX",
     "REF_NAME_BYTES_MAX",
     "check_commit",
+    "check_prefix",
     "ref_key",
 ]
 
@@ -67,6 +69,16 @@ def check_commit(
             raise LimitError(f"the name of a list has 1 to {LIST_NAME_BYTES_MAX} bytes")
         if not 0 <= posting.rank <= RANK_MAX:
             raise InvalidInputError(f"a rank is 0 to 2**64 - 1, not {posting.rank}")
+
+
+def check_prefix(prefix: str) -> None:
+    """Refuse what is not the beginning of an id.
+
+    Raises:
+        InvalidInputError: not 1 to 64 lower-case hexadecimal digits.
+    """
+    if not 1 <= len(prefix) <= 2 * ID_BYTES or prefix.strip("0123456789abcdef"):
+        raise InvalidInputError(f"an id begins with 1 to 64 lower-case hex digits, not {prefix!r}")
 
 
 def ref_key(name: str) -> bytes:

@@ -34,7 +34,7 @@ from casckpt.storage.engine import (
     RefUpdate,
     StoredObject,
 )
-from casckpt.storage.limits import check_commit, ref_key
+from casckpt.storage.limits import check_commit, check_prefix, ref_key
 from casckpt.storage.moves import conflicts, move
 
 __all__ = ["MemoryEngine"]
@@ -164,6 +164,7 @@ class MemoryEngine:
 
     def ref(self, name: str) -> Ref | None:
         """See `Engine.ref`."""
+        ref_key(name)
         with self._open():
             return self._refs.get(name)
 
@@ -179,7 +180,8 @@ class MemoryEngine:
             ]
         found.sort(key=lambda ref: ref_key(ref.name))
         if after is not None:
-            found = [ref for ref in found if ref_key(ref.name) > after.encode()]
+            behind = after.encode("utf-8", "surrogatepass")
+            found = [ref for ref in found if ref_key(ref.name) > behind]
         return found[:limit]
 
     def log_entry(self, number: int) -> LogEntry | None:
@@ -249,6 +251,7 @@ class MemoryEngine:
 
     def ids_with_prefix(self, prefix: str, *, limit: int) -> list[ObjectId]:
         """See `Engine.ids_with_prefix`."""
+        check_prefix(prefix)
         with self._open():
             return sorted(oid for oid in self._rows if oid.hex().startswith(prefix))[:limit]
 

@@ -135,6 +135,8 @@ class ObjectTests(Suite):
             last = some[17].id.hex()
             absent = last[:-1] + ("0" if last[-1] != "0" else "1")
             assert engine.ids_with_prefix(absent, limit=9) == []
+            for prefix in ("", "g", "A", last + "0"):
+                raises(InvalidInputError, lambda p=prefix: engine.ids_with_prefix(p, limit=1))  # type: ignore[misc]
 
     def test_what_is_out_of_range_is_refused(self) -> None:
         """Kinds, sizes."""

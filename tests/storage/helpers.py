@@ -25,5 +25,5 @@ def run_python(code: str, *arguments: str) -> str:
     """Run it to its end; it must succeed."""
     process = start_python(code, *arguments)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
+    assert process.returncode == 0, f"exit {process.returncode}: {err}"
     return out

@@ -13,6 +13,7 @@ import pytest
 
 from casckpt.errors import (
     ClosedError,
+    CorruptError,
     FormatVersionError,
     InvalidInputError,
     NotAStoreError,
@@ -340,3 +341,60 @@ def test_a_copy_is_another_store(tmp_path: Path) -> None:
     assert engine.missing([item.id]) == {item.id}
     engine.close()
     other.close()
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])
+def test_a_file_that_was_cut_off_does_not_kill_the_process(tmp_path: Path, keep: float) -> None:
+    """Reading a map behind the end of its file would be a bus error."""
+    place = tmp_path / "s"
+    engine = open_lmdb(place, b"header", durability="none")
+    for number in range(20):
+        engine.commit([new_object(noise(3000) + b"%d" % number)])
+    engine.close()
+    data = place / "data.mdb"
+    os.truncate(data, int(data.stat().st_size * keep) // 4096 * 4096)
+    with pytest.raises((CorruptError, NotAStoreError)):
+        open_lmdb(place)
+
+
+def test_a_map_that_cannot_grow_is_an_error_and_no_crash(tmp_path: Path) -> None:
+    code = """
+import resource, sys
+from pathlib import Path
+from casckpt.errors import StorageError
+from casckpt.storage.lmdb import LmdbEngine, files
+from casckpt.testing.common import new_object, noise
+place = Path(sys.argv[1])
+files.create(place, b"header")
+engine = LmdbEngine(place, read_only=False, durability="none", map_bytes=1 << 26)
+engine.commit([new_object(b"x")])
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (24 << 20), resource.RLIM_INFINITY))
+try:
+    for number in range(40):
+        engine.commit([new_object(noise(1 << 21) + b"%d" % number)])
+except StorageError as error:
+    assert "ulimit" in str(error), error
+else:
+    sys.exit("no error")
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+assert len(list(engine.objects())) == number + 1
+engine.commit([new_object(noise(1 << 21) + b"again")])
+assert not list(engine.check())
+"""
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("needs /proc")
+    run_python(code, str(tmp_path / "s"))
+
+
+def test_a_small_address_space_is_enough_to_open(tmp_path: Path) -> None:
+    code = """
+import resource, sys
+from casckpt.storage.lmdb import open_lmdb
+from casckpt.testing.common import new_object
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+engine = open_lmdb(sys.argv[1], b"header")
+engine.commit([new_object(b"x")])
+assert engine.stats()["objects"] == 1
+"""
+    run_python(code, str(tmp_path / "s"))

@@ -11,7 +11,7 @@ from casckpt.storage.lmdb import commit, feed, litter, mark, roots, sweep, table
 from tests.storage.gc_model import World, template
 
 STEPS = 120
-RUNS = 60
+RUNS = 40
 RUNS_SLOW = 3000
 RUNS_MUTANT = 300
 """More than ten times what any mutant has needed."""

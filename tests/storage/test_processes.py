@@ -126,9 +126,9 @@ def assert_history(engine: object, name: str, step: int) -> None:
 
 
 def test_killed_writers_lose_nothing(tmp_path: Path) -> None:
-    assert killing(tmp_path / "s", rounds=4, seconds=0.15, writers=2) > 8
+    assert killing(tmp_path / "s", rounds=3, seconds=0.15, writers=2) > 6
 
 
 @pytest.mark.slow
 def test_killed_writers_lose_nothing_often(tmp_path: Path) -> None:
-    assert killing(tmp_path / "s", rounds=60, seconds=0.4, writers=3) > 200
+    assert killing(tmp_path / "s", rounds=30, seconds=0.4, writers=3) > 100

@@ -8,18 +8,22 @@ Imports: ids, its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from casckpt.ids import ObjectId
-from casckpt.storage.lmdb import index, objects
+from casckpt.storage.lmdb import index, objects, tables
 from casckpt.storage.lmdb.space import Space
 from casckpt.storage.lmdb.tables import number_key
 
-__all__ = ["SLICE", "descend", "ids", "ids_with_prefix"]
+__all__ = ["SLICE", "descend", "ids", "ids_with_prefix", "indexed"]
 
 SLICE: Final = 512
 """Rows in one read transaction: about a millisecond when their heads are read."""
+
+
+PAGE: Final = 4096
+"""Index entries in one read transaction: the same."""
 
 
 def descend(txn: Any, table: Any, below: int | None, limit: int) -> list[tuple[int, bytes]]:
@@ -36,6 +40,25 @@ def descend(txn: Any, table: Any, below: int | None, limit: int) -> list[tuple[i
                 if len(found) == limit:
                     break
     return found
+
+
+def indexed(space: Space) -> Callable[[int], bool]:
+    """Whether the index leads to a row, as far as it did when this was called."""
+    with space.reading() as txn:
+        low, top = tables.span(txn, space.tables)
+    flags = bytearray(max(top - low + 1, 0))
+    after = b""
+    more = True
+    while more:
+        with space.reading() as txn, txn.cursor(space.tables.index) as cursor:
+            page = list(index.scan(cursor, after, PAGE))
+        for entry in page:
+            seq = int.from_bytes(entry[index.PREFIX_BYTES :], "big")
+            if low <= seq <= top:
+                flags[seq - low] = 1
+        more = len(page) == PAGE
+        after = page[-1] if page else b""
+    return lambda seq: low <= seq <= top and bool(flags[seq - low])
 
 
 def ids(space: Space, kind: int | None) -> Iterator[ObjectId]:

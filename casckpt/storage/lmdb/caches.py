@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -72,14 +73,16 @@ class Payloads:
                 self._entries.move_to_end(seq)
         return entry
 
-    def put(self, seq: int, entry: Known) -> None:
-        """Remember it. Only for committed rows: an aborted commit's seqs are given out again."""
-        if len(entry.payload) > PAYLOAD_BYTES_MAX:
-            return
+    def put(self, entries: Iterable[tuple[int, Known]]) -> None:
+        """Remember them. Only committed rows: an aborted commit's seqs are given out again."""
         with self._lock:
-            if seq not in self._entries:
-                self._bytes += len(entry.payload) + ENTRY_BYTES
-            self._entries[seq] = entry
+            for seq, entry in entries:
+                size = len(entry.payload)
+                if size > PAYLOAD_BYTES_MAX:
+                    continue
+                if seq not in self._entries:
+                    self._bytes += size + ENTRY_BYTES
+                self._entries[seq] = entry
             while self._bytes > self._bytes_max:
                 _, old = self._entries.popitem(last=False)
                 self._bytes -= len(old.payload) + ENTRY_BYTES

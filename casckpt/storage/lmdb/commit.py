@@ -105,7 +105,7 @@ class _Work:
         for oid, (seq, packed, children) in done.fresh.items():
             seqs[oid] = seq
             packed.known.children = children
-            self.space.payloads.put(seq, packed.known)
+        self.space.payloads.put((seq, packed.known) for seq, packed, _ in done.fresh.values())
 
     def give_up(self) -> None:
         """Take the lease back; the rows already written are garbage."""

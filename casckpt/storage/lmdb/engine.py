@@ -26,7 +26,7 @@ from casckpt.storage.engine import (
     RefUpdate,
     StoredObject,
 )
-from casckpt.storage.limits import check_commit
+from casckpt.storage.limits import check_commit, check_prefix
 from casckpt.storage.lmdb import (
     browse,
     check,
@@ -231,6 +231,7 @@ class LmdbEngine:
 
     def ids_with_prefix(self, prefix: str, *, limit: int) -> list[ObjectId]:
         """See `Engine.ids_with_prefix`."""
+        check_prefix(prefix)
         return browse.ids_with_prefix(self._open(), prefix, limit)
 
     def gc(

@@ -23,7 +23,14 @@ from casckpt.errors import (
 
 __all__ = ["of_lmdb", "of_os"]
 
-_DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError)
+_DAMAGE = (
+    lmdb.CorruptedError,
+    lmdb.PageNotFoundError,
+    lmdb.CursorFullError,
+    lmdb.PageFullError,
+    lmdb.IncompatibleError,
+    lmdb.BadTxnError,  # what LMDB says from the second time on
+)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 

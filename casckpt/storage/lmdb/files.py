@@ -15,16 +15,16 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import lmdb
+from lmdb.verify import VerifyError, verify
 
-from casckpt.errors import NotAStoreError
+from casckpt.errors import CorruptError, NotAStoreError
 from casckpt.storage.lmdb import faults, tables
 
-__all__ = ["DATA", "LOCK", "create", "expect_store", "identity"]
+__all__ = ["DATA", "LOCK", "create", "expect_store", "expect_whole", "identity", "page_problems"]
 
 DATA: Final = "data.mdb"
 LOCK: Final = "lock.mdb"
@@ -60,6 +60,29 @@ def expect_store(path: Path) -> None:
         raise NotAStoreError(f"{path} is not a casckpt store: not an LMDB file", path=str(path))
 
 
+def expect_whole(env: lmdb.Environment, path: Path) -> None:
+    """Refuse a file that was cut off: reading the map behind its end would kill the process.
+
+    Raises:
+        CorruptError: pages in use are missing.
+    """
+    wanted = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    if (path / DATA).stat().st_size >= wanted:
+        return
+    # The last pages may be free, and never have been written. That is rare; look closely.
+    problems = page_problems(path)
+    if problems:
+        raise CorruptError(f"{path}: the file is cut off ({problems[0]})", path=str(path))
+
+
+def page_problems(path: Path) -> list[str]:
+    """What py-lmdb's verifier says of a file at rest; it never maps the file."""
+    try:
+        return list(verify(str(path), subdir=True))  # type: ignore[no-untyped-call]  # no types
+    except VerifyError as error:
+        return [str(error)]
+
+
 def create(path: Path, header: bytes, *, lib_version: int = 0) -> None:
     """Make an empty store, unless there is one.
 
@@ -86,8 +109,7 @@ def create(path: Path, header: bytes, *, lib_version: int = 0) -> None:
         workshop = Path(tempfile.mkdtemp(prefix=_NEW, dir=path))
         try:
             _fill(workshop, header, lib_version)
-            with suppress(FileExistsError):
-                os.link(workshop / DATA, path / DATA)
+            _bring_out(workshop / DATA, path / DATA)
         finally:
             shutil.rmtree(workshop, ignore_errors=True)
         _sync_directory(path)
@@ -96,6 +118,17 @@ def create(path: Path, header: bytes, *, lib_version: int = 0) -> None:
         raise faults.of_lmdb(error, str(path)) from error
     except OSError as error:
         raise faults.of_os(error, str(path)) from error
+
+
+def _bring_out(new: Path, place: Path) -> None:
+    """Give the file its name, unless somebody else was first."""
+    try:
+        os.link(new, place)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links
+        if not place.exists():
+            new.rename(place)
 
 
 def _fill(workshop: Path, header: bytes, lib_version: int) -> None:

@@ -24,7 +24,7 @@ from __future__ import annotations
 from array import array
 from typing import Any, Final
 
-from casckpt.errors import CorruptError
+from casckpt.errors import CorruptError, StorageError
 from casckpt.storage.lmdb.row import Head, parse
 from casckpt.storage.lmdb.tables import number_key
 
@@ -48,7 +48,11 @@ class Marks:
         self.low = low
         self.horizon = horizon
         self.top = top
-        self.states = bytearray(max(top - low + 1, 0))
+        try:
+            self.states = bytearray(max(top - low + 1, 0))
+        except (MemoryError, OverflowError):
+            msg = f"rows {low} to {top} are too far apart to be marked in memory"
+            raise StorageError(msg) from None
         self.condemned = array("Q")
         """Rows that the scan found not LIVE, newest first."""
         self.kinds = bytearray()
@@ -59,6 +63,10 @@ class Marks:
         """Of BASE rows ahead of the scan: how many leading children are needed."""
         self._next = top
         """The scan has seen everything above."""
+
+    def progress(self) -> tuple[int, int]:
+        """How far the scan has come, and how far it has to go."""
+        return self.top - self._next, len(self.states)
 
     def state(self, seq: int) -> int:
         """LIVE, BASE or 0."""

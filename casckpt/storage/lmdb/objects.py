@@ -43,14 +43,16 @@ def load(txn: Any, table: Any, cache: Payloads, seq: int) -> Known | None:
             raise CorruptError(f"row {seq} hangs on a chain of too many deltas")
         at = head.base
         base = cache.get(at)
-    for at, head, data in reversed(chain):
-        against = None if base is None else Base(base.payload, base.id)
-        try:
+    found = []
+    try:
+        for at, head, data in reversed(chain):
+            against = None if base is None else Base(base.payload, base.id)
             payload = decode(head.codec, head.size, data[head.frame_at :], against)
-        except CorruptError as error:
-            raise CorruptError(f"row {at}: {error.message}") from None
-        base = Known(head.kind, payload, head.depth)
-        cache.put(at, base)
+            base = Known(head.kind, payload, head.depth)
+            found.append((at, base))
+    except CorruptError as error:
+        raise CorruptError(f"row {at}: {error.message}") from None
+    cache.put(found)
     return base
 
 

@@ -111,7 +111,10 @@ def parse(seq: int, row: bytes) -> Head:
         if count > 127:
             count, at = _read(row, at - 1)
         own: tuple[int, ...] = ()
-        if count:
+        if count == 1 and 0 < row[at] < min(seq, 128):  # a parent just before: most records
+            own = (seq - row[at],)
+            at += 1
+        elif count:
             own, at = _children(seq, row, at, count)
     except IndexError:
         raise CorruptError(f"row {seq}: its head is cut short") from None

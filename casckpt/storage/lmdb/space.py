@@ -68,6 +68,7 @@ class Space:
         lock_was_there = (Path(self.path) / files.LOCK).exists()
         self.env = self._environment(self._map_bytes)
         try:
+            files.expect_whole(self.env, Path(self.path))
             self.tables = tables.open_tables(self.env, self.path)
             if not self.read_only:
                 self.env.reader_check()
@@ -102,6 +103,22 @@ class Space:
                 if not isinstance(faults.of_lmdb(error, self.path), StorageError):
                     raise
                 options["lock"] = False
+
+    def free_readers(self) -> int:
+        """Free the slots of readers that were killed: LMDB keeps old pages for them."""
+        self.gate.enter()
+        try:
+            return self.env.reader_check()
+        finally:
+            self.gate.leave()
+
+    def last_transaction(self) -> int:
+        """Number of the last write transaction that was committed."""
+        self.gate.enter()
+        try:
+            return int(self.env.info()["last_txnid"])
+        finally:
+            self.gate.leave()
 
     def check_alive(self) -> None:
         """Raise ClosedError in a forked child."""
@@ -175,9 +192,14 @@ class Space:
 
     def _enlarge(self) -> None:
         with self.gate.alone():
+            size = self.env.info()["map_size"]
             try:
-                self.env.set_mapsize(2 * self.env.info()["map_size"])
+                self.env.set_mapsize(2 * size)
             except lmdb.Error as error:
+                # The old map is gone by now, and without one LMDB would crash.
+                self.env.close()
+                self._map_bytes = size
+                self._open()
                 raise faults.of_lmdb(error, self.path) from error
 
     def _adopt(self) -> None:

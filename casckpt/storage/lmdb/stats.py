@@ -7,6 +7,7 @@ Imports: its neighbours.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,16 +18,19 @@ from casckpt.storage.lmdb.space import Space
 __all__ = ["stats"]
 
 META_PAGES: Final = 2
+ENTRY: Final = ("objects", "payload_bytes", "stored_bytes")
 
 
 def stats(space: Space) -> dict[str, Any]:
-    """See `Engine.stats`; besides: rows kept only as bases, deltas by depth, tables.
+    """See `Engine.stats`; besides: rows kept only as bases, rows by depth, tables.
 
-    `free_bytes` is what the file holds and no table uses: LMDB writes there next.
+    `stored_bytes` counts rows kept only as bases, too. `free_bytes` is what the file holds
+    and no table uses: LMDB writes there next.
     """
     kinds: dict[int, dict[str, int]] = {}
-    rows = 0
-    depths: dict[int, int] = {}
+    bases = {"rows": 0, "stored_bytes": 0}
+    depths: Counter[int] = Counter()
+    indexed = browse.indexed(space)
     below: int | None = None
     more = True
     while more:
@@ -34,42 +38,39 @@ def stats(space: Space) -> dict[str, Any]:
             slice_ = browse.descend(txn, space.tables.rows, below, browse.SLICE)
         for seq, row in slice_:
             head = parse(seq, row)
-            entry = kinds.setdefault(
-                head.kind, {"objects": 0, "payload_bytes": 0, "stored_bytes": 0}
-            )
+            depths[head.depth] += 1
+            if not indexed(seq):
+                bases["rows"] += 1
+                bases["stored_bytes"] += len(row)
+                continue
+            entry = kinds.setdefault(head.kind, dict.fromkeys(ENTRY, 0))
             entry["objects"] += 1
             entry["payload_bytes"] += head.size
             entry["stored_bytes"] += len(row)
-            depths[head.depth] = depths.get(head.depth, 0) + 1
-        rows += len(slice_)
         more = len(slice_) == browse.SLICE
         below = slice_[-1][0] if slice_ else None
-    pages = _pages(space)
-    page_bytes = pages.pop("page_bytes")
+    pages, page_bytes = _pages(space)
     file_bytes = Path(space.path, files.DATA).stat().st_size
-    indexed = pages.pop("index_entries")
+    totals = {name: sum(kind[name] for kind in kinds.values()) for name in ENTRY}
+    totals["stored_bytes"] += bases["stored_bytes"]
     return {
         "engine": "lmdb",
-        "objects": indexed,
-        "payload_bytes": sum(entry["payload_bytes"] for entry in kinds.values()),
-        "stored_bytes": sum(entry["stored_bytes"] for entry in kinds.values()),
+        **totals,
         "file_bytes": file_bytes,
         "free_bytes": max(file_bytes - (sum(pages.values()) + META_PAGES) * page_bytes, 0),
         "kinds": kinds,
-        "bases_only": max(rows - indexed, 0),
+        "bases_only": bases,
         "depths": dict(sorted(depths.items())),
         "tables": {name: count * page_bytes for name, count in pages.items()},
         "lmdb": ".".join(str(part) for part in space.env.lib_version()),
     }
 
 
-def _pages(space: Space) -> dict[str, int]:
-    """Pages of each table, the page size, and the length of the index."""
+def _pages(space: Space) -> tuple[dict[str, int], int]:
+    """Pages of each table, and the bytes of a page."""
     found = {}
     with space.reading() as txn:
         for name, table in zip(space.tables._fields, space.tables, strict=True):
             counts = txn.stat(table)
             found[name] = counts["branch_pages"] + counts["leaf_pages"] + counts["overflow_pages"]
-        found["page_bytes"] = counts["psize"]
-        found["index_entries"] = txn.stat(space.tables.index)["entries"]
-    return found
+    return found, counts["psize"]

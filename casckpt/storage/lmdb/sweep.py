@@ -98,7 +98,6 @@ class Collector:
         keep_since_ns: int | None,
     ) -> None:
         self.space = space
-        self.tables = space.tables
         self._extra = roots
         self._dry_run = dry_run
         self._start = time.perf_counter()
@@ -115,6 +114,11 @@ class Collector:
         self.removed: Counter[int] = Counter()
         self.removed_bytes = 0
         self.progress = ("begin", 0, 1)
+
+    @property
+    def tables(self) -> tables.Tables:
+        """The tables' handles: new ones, if the environment was opened anew meanwhile."""
+        return self.space.tables
 
     def steps(self) -> Generator[str, None, None]:
         """Run; yields the name of each step when its transaction has ended.
@@ -152,6 +156,7 @@ class Collector:
                 self._take_horizon(txn)
         else:
             self.space.write(self._claim)
+            self.space.free_readers()
             while self.space.write(lambda txn: feed.clear(txn, self.tables, BATCH_ROWS)):
                 yield "begin"
             self.space.write(self._take_horizon)
@@ -178,11 +183,9 @@ class Collector:
     def _take_horizon(self, txn: Any) -> None:
         state = tables.state(txn, self.tables)
         self._epoch = state.epoch
-        top = tables.last_seq(txn, self.tables, state.seq_floor)
+        low, top = tables.span(txn, self.tables)
         lease = leases.lowest(txn, self.tables, clean=not self._dry_run)
         horizon = top if lease is None else min(top, lease - 1)
-        with txn.cursor(self.tables.rows) as cursor:
-            low = int.from_bytes(cursor.key(), "big") if cursor.first() else top + 1
         self.marks = Marks(low, horizon, top)
         log = tables.last_log(txn, self.tables, state.log_floor)
         fed, _ = feed.since(txn, self.tables, 0)
@@ -197,6 +200,7 @@ class Collector:
             with self.space.reading() as txn:
                 self.check_sign(txn)
                 more = self.marks.scan(txn, self.tables.rows, SCAN_ROWS)
+            self.progress = ("mark", *self.marks.progress())
             yield "mark"
 
     # what is not live

@@ -44,6 +44,7 @@ __all__ = [
     "number_key",
     "open_tables",
     "put_state",
+    "span",
     "state",
 ]
 
@@ -164,6 +165,14 @@ def number_key(number: int) -> bytes:
 def last_seq(txn: Txn, tables: Tables, floor: int) -> int:
     """The highest seq that was ever given out (`floor` = `State.seq_floor`)."""
     return _last(txn, tables.rows, floor)
+
+
+def span(txn: Txn, tables: Tables) -> tuple[int, int]:
+    """The lowest seq of a row, and the highest seq that was ever given out."""
+    top = last_seq(txn, tables, state(txn, tables).seq_floor)
+    with txn.cursor(tables.rows) as cursor:
+        low = int.from_bytes(cursor.key(), "big") if cursor.first() else top + 1
+    return low, top
 
 
 def last_log(txn: Txn, tables: Tables, floor: int) -> int:
