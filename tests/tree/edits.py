@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import random
 
+from casckpt.tree.build import SlowBuilder
 from casckpt.tree.draft import Draft
 from casckpt.tree.edit import Edit
 from casckpt.tree.fast import FastBuilder
+from casckpt.tree.read import Loader
 from tests.exact import same
 from tests.tree.objects import NoCodec, Objects
 
@@ -270,6 +272,26 @@ def stored(value_, codec=None):
 
 def opened(objects, root, codec=None):
     return Edit(objects, codec or NoCodec(), root)
+
+
+def check_is_whole_build(objects, built, model):
+    slow = Objects()
+    expected = SlowBuilder(slow, NoCodec()).build(model)
+    assert same(Loader(objects, NoCodec()).value(built.data), model)
+    assert built.data == expected.data
+    assert (built.links, built.linked) == (expected.links, expected.linked)
+    assert slow.stored.items() <= objects.stored.items()
+
+
+def edited(model, change):
+    """The same change to a draft and to the value; both must come to the same."""
+    objects, root = stored(model)
+    edit = opened(objects, root)
+    model = copy.deepcopy(model)
+    change(edit.draft)
+    change(model)
+    check_is_whole_build(objects, edit.build(objects), model)
+    return model
 
 
 def opened_again(edit, value_):
