@@ -272,7 +272,7 @@ WRONG_STRUCTURES: list[Any] = [
     *([True, False, [GOOD]], [0, False, []], [-1, False, []], [1 << 31, False, []]),
     *([1, 0, [GOOD]], [1, None, [GOOD]], [1, False, (GOOD,)], [1, False, {"a": 0}]),
     *([1, False, [("a", 0, "|u1", [])]], [1, False, [GOOD[:3]]], [1, False, [[*GOOD, "t", "u"]]]),
-    *([1, False, [["a", True, "|u1", []]]], [1, False, [["a", -1, "|u1", []]]]),
+    *([2, False, [["a", True, "|u1", []]]], [1, False, [["a", -1, "|u1", []]]]),
     *([1, False, [["a", 0, "|u1", ()]]], [1, False, [["a", 0, "|u1", [1] * 65]]]),
     *([1, False, [["a", 0, "|u1", [True]]]], [1, False, [["a", 0, "|u1", [-1]]]]),
     *([1, False, [["", 0, "|u1", []]]], [1, False, [[b"a", 0, "|u1", []]]]),
