@@ -7,7 +7,8 @@ of objects, for finding). It knows nothing of values, trees or checkpoints.
 Invariants every engine keeps, and `casckpt.testing` checks:
 
 - `commit` is one atomic, isolated, durable step; nothing becomes visible before it or
-  without it, and no write transaction is ever open across this interface;
+  without it, and no write transaction is ever open across this interface (objects of a
+  very large commit may be stored earlier: nothing leads to them before the step);
 - an object that can be read has all its children (`NewObject.children`) readable;
 - a ref moves only if it is what the caller expected (compare and set);
 - `gc` removes no object that a root, a ref or a later commit reaches, while others write.

@@ -262,7 +262,7 @@ print(len(silent), len(whole) // 4096)
 """
     place = tmp_path / "s"
     engine = open_lmdb(place, b"header", durability="none")
-    for number, item in enumerate(chain(60)):
+    for number, item in enumerate(chain(30)):
         leaf = new_object(text(number, 1500))
         update = RefUpdate(f"r{number}", item.id, log=b"")
         engine.commit([leaf, item], [update], add=[Posting(b"t", number, item.id)])

@@ -1,9 +1,15 @@
 """The engine on LMDB: a store is a directory with one file of rows, index, refs and log.
 
-`open_lmdb` is what others use. The pieces: `files` (how a store comes into being), `space`
-(the open file, shared in the process; transactions), `tables` and `row` (the layout),
-`objects`, `index`, `refs`, `posts` (reading), `commit` (writing), `mark` and `sweep` (gc),
-`check` and `stats`.
+`open_lmdb` is what others use. The pieces, from the file upwards:
+
+- `files` makes and recognises the directory; `space` is the open file, shared in the
+  process, with its transactions (`gate`: when the map may move; `faults`: LMDB's errors);
+- `tables` and `row` are the layout; `index`, `refs`, `posts`, `feed` and `leases` each know
+  the bytes of one table or corner; `caches` says what may be remembered, and why;
+- `objects` and `browse` read; `plan` works a commit out, `commit` carries it out;
+- `sweep` is gc, and holds the argument why it is exact; `roots` and `mark` say what is
+  live, `litter` clears up after it;
+- `check` looks for damage, `stats` counts; `engine` puts everything together.
 
 Imports: lmdb (its only importers are in this folder), errors, ids, the engine interface.
 """
