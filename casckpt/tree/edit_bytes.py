@@ -44,6 +44,7 @@ def _lengths() -> list[int]:
 
 
 _LENGTHS = _lengths()
+_PLAIN = cbor.decoders({})
 _SHORT = frozenset((cbor.BYTES << 5 | 24, cbor.TEXT << 5 | 24))
 """First bytes of strings whose length is the next byte."""
 
@@ -214,16 +215,15 @@ def _collect_tree(data: bytes, at: int, tag: int, links: list[ObjectId]) -> tupl
         linked, at = _collect(data, at, 1, links)
         arrays -= 1
     for _ in range(arrays if tag in _BLOBS else arrays - 1):
+        start, width = at, 4 if keyed else 3
         _, fields, at = head_at(data, at)
-        for _ in range(fields // (4 if keyed else 3)):
-            if keyed:
-                at = skip(data, at)
-            links.append(ObjectId(data[at + 2 : at + 2 + ID_BYTES]))
-            at += 2 + ID_BYTES
-            at += _LENGTHS[data[at]]
-            size = head_at(data, at)[1]
-            at += _LENGTHS[data[at]]
-            linked += size
+        at += reference_ends(data, at, fields // width, keyed=keyed)[-1]
+        flat = cbor.decode(data[start:at], _PLAIN)
+        ids, sizes = flat[width - 3 :: width], flat[width - 1 :: width]
+        if {*map(type, ids)} - {bytes} or {*map(type, sizes)} - {int}:
+            raise _malformed()
+        links += ids
+        linked += sum(sizes)
     if tag not in _BLOBS:
         more, at = _collect(data, at, 1, links)
         linked += more

@@ -129,10 +129,7 @@ class Merge:
             last = bisect_right(refs.starts, stop - place.start) - 1
             if last <= place.number:
                 continue
-            if place.parent is None and not place.number and spine.empty(level):
-                spine.preload(level, refs, 0, last)  # an open chunk, so no cut is in it
-            else:
-                spine.push_run(level, refs, place.number, last)
+            spine.push_run(level, refs, place.number, last, closed=place.parent is not None)
             return place.start + refs.starts[last]
         return start
 

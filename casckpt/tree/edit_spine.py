@@ -53,10 +53,6 @@ class EditSpine:
         """Whether a closed chunk of `level` (0: a leaf) may be pushed as it is."""
         return not any(below.ids for below in self._levels[:level])
 
-    def empty(self, level: int) -> bool:
-        """Whether the chunk over the chunks of `level` has just begun."""
-        return level >= len(self._levels) or not self._levels[level].ids
-
     def preload(self, level: int, refs: Refs, start: int, stop: int) -> None:
         """Add references of which it is known that no chunk ends behind any."""
         if start == stop:
@@ -73,10 +69,23 @@ class EditSpine:
         if self._keyed:
             to.key = refs.keys[stop - 1]
 
-    def push_run(self, level: int, refs: Refs, start: int, stop: int) -> None:
-        """Add old references."""
+    def push_run(self, level: int, refs: Refs, start: int, stop: int, *, closed: bool) -> None:
+        """Add old references.
+
+        Args:
+            level: that of the chunks they are to.
+            refs: where they stand.
+            start: the first.
+            stop: the one behind the last.
+            closed: a chunk ended behind the last of `refs`.
+        """
         body, ends, keyed = refs.body, refs.ends, self._keyed
         to = self._level(level)
+        if to.size == ends[start] and len(to.ids) == start:
+            # So far this chunk is as long as the old one was, so it ends where that one did.
+            end = stop - 1 if closed and stop == refs.count else stop
+            self.preload(level, refs, start, end)
+            start = end
         for at in range(start, stop):
             end = ends[at + 1]
             entry = body[ends[at] : end]

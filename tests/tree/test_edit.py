@@ -13,6 +13,7 @@ from casckpt.tree.edit import Edit
 from casckpt.tree.fast import FastBuilder
 from casckpt.values import Registry
 from tests.exact import same
+from tests.strategies import any_values, keys, register_all
 from tests.tree import edits
 from tests.tree.edits import check_is_whole_build, edited
 from tests.tree.objects import NoCodec, Objects
@@ -50,6 +51,38 @@ def test_an_edit_is_a_whole_build_of_the_same_value(seed):
 @given(st.integers(0, 2**32))
 def test_an_edit_is_a_whole_build_of_the_same_value_at_length(seed):
     check_history(seed, 5, 25)
+
+
+REGISTRY = Registry()
+register_all(REGISTRY)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_values_of_every_type_pass_through_edits(data):
+    """Whatever stands beside a change stays as it was, keys of every type included."""
+    value = any_values()
+    model = data.draw(st.lists(value, max_size=6) | st.dictionaries(keys(), value, max_size=6))
+    objects = Objects()
+    edit = Edit(objects, REGISTRY, FastBuilder(objects, REGISTRY).build(model).data)
+    new = data.draw(value)
+    if isinstance(model, list):
+        at = data.draw(st.integers(0, len(model)))
+        for target in (edit.draft, model):
+            target.insert(at, new)
+            target.append(target.pop(0))
+    else:
+        key = data.draw(keys() | st.sampled_from([*model, 0]))
+        for target in (edit.draft, model):
+            target[key] = new
+            target[0] = target.pop(next(iter(target)))
+    expected = SlowBuilder(Objects(), REGISTRY).build(model)
+    built = edit.build(objects)
+    assert (built.data, built.links, built.linked) == (
+        expected.data,
+        expected.links,
+        expected.linked,
+    )
 
 
 # --- cases that chance may miss -----------------------------------------------------------
