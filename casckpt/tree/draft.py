@@ -32,6 +32,9 @@ __all__ = ["Draft", "Session", "Slot", "Stored", "plain"]
 
 
 _PLAIN = cbor.decoders({})
+_SHORT_TEXT_MIN = cbor.TEXT << 5
+_SHORT_TEXT_END = _SHORT_TEXT_MIN + 24
+"""First bytes of text whose length they say."""
 _SHORT_KEY = c.INLINE_BYTES_MAX // 4 - 1
 """Code points of a str that is certainly inlined."""
 _PLAIN_MAJORS = frozenset((0, 1, cbor.BYTES, cbor.TEXT, 7))
@@ -101,7 +104,13 @@ class Session:
 
     def value(self, entry: bytes) -> Any:
         """The whole value of an entry, of fresh objects."""
-        if entry[0] >> 5 in _PLAIN_MAJORS:
+        first = entry[0]
+        if _SHORT_TEXT_MIN <= first < _SHORT_TEXT_END:
+            try:
+                return entry[1:].decode()
+            except UnicodeDecodeError:
+                pass  # said below, as whatever is malformed
+        if first >> 5 in _PLAIN_MAJORS:
             return cbor.decode(entry, _PLAIN)
         return self.opener.loader().value(entry)
 
@@ -135,6 +144,8 @@ class Session:
             place: where in what that one has stored; None: in one of its slots.
             depth: containers around it.
         """
+        if entry[0] >> 5 in _PLAIN_MAJORS:
+            return self.value(entry)
         form, oid = self.form(entry)
         kind = _kind(form)
         if kind is None:
@@ -172,16 +183,6 @@ class Draft(ABC):
     def checkpoint(self) -> Any:
         """The checkpoint that the edit came to, after it; None: nothing was saved."""
         return self._session.result
-
-    @property
-    def session(self) -> Session:
-        """The edit that it belongs to."""
-        return self._session
-
-    @property
-    def origin(self) -> Origin:
-        """What was stored."""
-        return self._origin
 
     @abstractmethod
     def load(self) -> Any:

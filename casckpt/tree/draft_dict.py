@@ -13,7 +13,7 @@ Imports: format (cbor), ids, tree (draft, edit_bytes, edit_tree, keys, native).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, ValuesView
 from typing import Any, ClassVar, cast
 from weakref import WeakValueDictionary
 
@@ -32,6 +32,8 @@ _CERTAIN = frozenset((str, bytes, type(None)))
 """Types of keys that only equal keys of the same type, or tagged ones."""
 _NUMBERS = frozenset((bool, int, float))
 _ABSENT = object()
+_SINGLY_MAX = 32
+"""Entries looked up one by one before all are read."""
 
 
 class DictDraft(Draft, MutableMapping[Any, Any]):
@@ -48,8 +50,11 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
     def __init__(self, session: Session, origin: Origin, owner: Draft | None, place: Any) -> None:
         super().__init__(session, origin, owner, place)
         self._tree = StoredTree(session.source, origin.form)
+        # All items, once it is taken apart, and the encodings of those keys that were stored.
         self._items: dict[Any, Slot] | None = None
         self._keys: dict[Any, bytes] = {}
+        # Else by encoded key: drafts that somebody holds, what is there now, what is gone (or
+        # has gone to the end); and by key, in order: what is new.
         self._children: WeakValueDictionary[bytes, Draft] = WeakValueDictionary()
         self._replaced: dict[bytes, Slot] = {}
         self._removed: dict[bytes, None] = {}
@@ -57,40 +62,9 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
         self._order: StoredTree | None = None
         self._order_id: ObjectId | None = None
         if not self._tree.levels:
-            self._take_apart()
+            self._read_small()
 
-    @property
-    def tree(self) -> StoredTree:
-        """What was stored."""
-        return self._tree
-
-    @property
-    def items_now(self) -> dict[Any, Slot] | None:
-        """All items, if it was taken apart; for who writes it, as what follows."""
-        return self._items
-
-    @property
-    def key_entries(self) -> dict[Any, bytes]:
-        """The encodings of those keys of `items_now` that were stored."""
-        return self._keys
-
-    @property
-    def replaced(self) -> dict[bytes, Slot]:
-        """Of a tree: encoded key -> what is there now."""
-        return self._replaced
-
-    @property
-    def removed(self) -> dict[bytes, None]:
-        """Of a tree: the encoded keys that are gone (or have gone to the end)."""
-        return self._removed
-
-    @property
-    def added(self) -> dict[Any, Slot]:
-        """Of a tree: new items, in order."""
-        return self._added
-
-    @property
-    def order(self) -> StoredTree | None:
+    def _old_order(self) -> StoredTree | None:
         """Of a tree: its stored order; None: that of the keys."""
         encoded = self._tree.order
         if self._order is None and encoded is not None and encoded != cbor.NULL:
@@ -98,16 +72,21 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
             self._order = StoredTree(self._session.source, form)
         return self._order
 
-    @property
-    def order_id(self) -> ObjectId | None:
-        """The object that the order was, if it was one; known once `order` was asked for."""
-        return self._order_id
-
-    def whole(self) -> dict[Any, Slot]:
+    def _whole(self) -> dict[Any, Slot]:
         """All items; it is taken apart if it was not."""
         if self._items is None:
             self._take_apart()
         return self._items or {}
+
+    def _read_small(self) -> None:
+        depth, value = self._origin.depth + 1, self._session.value
+        leaf = self._tree.leaf(0)
+        items: dict[Any, Slot] = {}
+        for name, entry in zip(leaf.keys, leaf.entries, strict=True):
+            key = value(name)
+            self._keys[key] = name
+            items[key] = Stored(entry[len(name) :], depth)
+        self._items = items
 
     def _take_apart(self) -> None:
         """Read all entries; from now on it is a Python dict."""
@@ -126,18 +105,44 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
 
     def _stored(self) -> Iterator[tuple[bytes, Stored]]:
         """What is left of what was stored, in the dict's order."""
-        depth = self._origin.depth + 1
-        order = self.order
+        depth, tree, order = self._origin.depth + 1, self._tree, self._old_order()
         if order is None:
-            for name, entry in self._tree.entries():
+            for name, entry in tree.entries():
                 if name not in self._removed:
                     yield name, Stored(entry[len(name) :], depth)
             return
-        entries = dict(self._tree.entries())
-        for item, _ in order.entries():
+        entries: dict[bytes, bytes] = {}
+        for number, (item, _) in enumerate(order.entries()):
             name = native.as_key(item)
-            if name not in self._removed:
-                yield name, Stored(entries[name][len(name) :], depth)
+            if number == _SINGLY_MAX:
+                entries = dict(tree.entries())
+            found = entries[name] if entries else tree.find(name)[1]
+            if found is not None and name not in self._removed:
+                yield name, Stored(found[len(name) :], depth)
+
+    def _pairs(self) -> Iterator[tuple[Any, Any]]:
+        """Keys and what is under them, faster than by looking them up one by one."""
+        if self._items is not None:
+            for key in self:
+                yield key, self._get(key)
+            return
+        length = len(self)
+        for name, stored in self._stored():
+            if len(self) != length:
+                raise RuntimeError("dictionary changed size during iteration")
+            key = self._session.value(name)
+            taken_apart = self._items is not None
+            yield key, self._get(key) if taken_apart else self._get_stored(name, stored.entry)
+        for key in list(self._added):
+            yield key, self._get(key)
+
+    def items(self) -> ItemsView[Any, Any]:
+        """Keys and what is under them."""
+        return _Items(self)
+
+    def values(self) -> ValuesView[Any]:
+        """What is under the keys."""
+        return _Values(self)
 
     # Reading.
 
@@ -183,7 +188,8 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
                 slots[key] = slot
         return slot
 
-    def _get_stored(self, name: bytes) -> Any:
+    def _get_stored(self, name: bytes, entry: bytes | None = None) -> Any:
+        """What is under a stored key of a tree; `entry` is the stored value, if it is at hand."""
         if name in self._removed:
             return _ABSENT
         if name in self._replaced:
@@ -191,10 +197,12 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
         child = self._children.get(name)
         if child is not None:
             return child
-        entry = self._tree.find(name)[1]
         if entry is None:
-            return _ABSENT
-        value = self._session.read(entry[len(name) :], self, name, self._origin.depth + 1)
+            found = self._tree.find(name)[1]
+            if found is None:
+                return _ABSENT
+            entry = found[len(name) :]
+        value = self._session.read(entry, self, name, self._origin.depth + 1)
         if isinstance(value, Draft):
             self._children[name] = value
         return value
@@ -232,7 +240,7 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
         if self._items is not None:
             yield from list(self._items)
             return
-        for item, _ in (self.order or self._tree).entries():
+        for item, _ in (self._old_order() or self._tree).entries():
             if self._is_left(item):
                 yield self._session.value(item)
         yield from list(self._added)
@@ -246,7 +254,7 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
             yield from list(self._items)[::-1]
             return
         yield from list(self._added)[::-1]
-        keys = self.order or self._tree
+        keys = self._old_order() or self._tree
         for place in range(len(keys) - 1, -1, -1):
             item = keys.key(place)
             if self._is_left(item):
@@ -363,3 +371,24 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
                 twin._place = name
                 copy._children[name] = twin
             copy._replaced[name] = twin
+
+
+class _Items(ItemsView[Any, Any]):
+    """As any ItemsView, but a leaf at a time."""
+
+    __slots__ = ()
+    _mapping: DictDraft
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return self._mapping._pairs()
+
+
+class _Values(ValuesView[Any]):
+    """As any ValuesView, but a leaf at a time."""
+
+    __slots__ = ()
+    _mapping: DictDraft
+
+    def __iter__(self) -> Iterator[Any]:
+        for _, value in self._mapping._pairs():
+            yield value

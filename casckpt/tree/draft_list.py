@@ -42,23 +42,9 @@ class ListDraft(Draft, MutableSequence[Any]):
         self._length = len(self._tree)
         self._pieces: list[Piece] = [range(self._length)] if self._length else []
         self._ends: list[int] | None = None
+        # By place in what is stored: drafts that somebody holds, and those that are changed.
         self._children: WeakValueDictionary[int, Draft] = WeakValueDictionary()
         self._kept: dict[int, Draft] = {}
-
-    @property
-    def tree(self) -> StoredTree:
-        """What was stored."""
-        return self._tree
-
-    @property
-    def pieces(self) -> list[Piece]:
-        """What it is made of, in order; for who writes it."""
-        return self._pieces
-
-    @property
-    def kept(self) -> dict[int, Draft]:
-        """Changed items, by their places in what was stored."""
-        return self._kept
 
     # Reading.
 

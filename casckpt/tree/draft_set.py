@@ -39,31 +39,13 @@ class SetDraft(Draft, MutableSet[Any]):
     def __init__(self, session: Session, origin: Origin, owner: Draft | None, place: Any) -> None:
         super().__init__(session, origin, owner, place)
         self._tree = StoredTree(session.source, origin.form, _TAG_BYTES)
+        # All members, once they are read, with the encodings of those that were stored; else
+        # what is new, and the encodings of what is gone.
         self._members: dict[Any, bytes | None] | None = None
         self._added: dict[Any, None] = {}
         self._removed: dict[bytes, None] = {}
         if not self._tree.levels:
             self._read()
-
-    @property
-    def tree(self) -> StoredTree:
-        """What was stored: a sorted list."""
-        return self._tree
-
-    @property
-    def members(self) -> dict[Any, bytes | None] | None:
-        """All members, if it was read, with the encodings of those that were stored."""
-        return self._members
-
-    @property
-    def added(self) -> dict[Any, None]:
-        """Of a tree: new members."""
-        return self._added
-
-    @property
-    def removed(self) -> dict[bytes, None]:
-        """Of a tree: the encodings of members that are gone."""
-        return self._removed
 
     def _read(self) -> None:
         """Read all members; from now on it is kept as a Python dict."""

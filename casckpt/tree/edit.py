@@ -78,7 +78,7 @@ class Edit:
     @property
     def oid(self) -> ObjectId | None:
         """The object that the root was, if it was not in the record itself."""
-        oid: ObjectId | None = self.draft.origin.oid
+        oid: ObjectId | None = self.draft._origin.oid  # noqa: SLF001 - its own draft
         return oid
 
     def build(self, sink: ObjectSink) -> Built:

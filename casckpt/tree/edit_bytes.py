@@ -102,23 +102,41 @@ def skip(data: bytes, at: int, count: int = 1) -> int:
 
 def split(data: bytes, at: int, count: int) -> list[bytes]:
     """The encodings of `count` items that stand one behind the other."""
+    lengths = _LENGTHS
     parts = []
-    for _ in range(count):
-        end = skip(data, at)
-        parts.append(data[at:end])
-        at = end
+    try:
+        for _ in range(count):
+            end = at + lengths[data[at]]
+            if end == at:
+                end = skip(data, at)
+            parts.append(data[at:end])
+            at = end
+    except IndexError:
+        raise _malformed() from None
+    if at > len(data):
+        raise _malformed()
     return parts
 
 
 def split_pairs(data: bytes, at: int, count: int) -> tuple[list[bytes], list[bytes]]:
     """The keys of `count` entries of a map, and the entries, keys included."""
+    lengths = _LENGTHS
     keys, entries = [], []
-    for _ in range(count):
-        middle = skip(data, at)
-        end = skip(data, middle)
-        keys.append(data[at:middle])
-        entries.append(data[at:end])
-        at = end
+    try:
+        for _ in range(count):
+            middle = at + lengths[data[at]]
+            if middle == at:
+                middle = skip(data, at)
+            end = middle + lengths[data[middle]]
+            if end == middle:
+                end = skip(data, middle)
+            keys.append(data[at:middle])
+            entries.append(data[at:end])
+            at = end
+    except IndexError:
+        raise _malformed() from None
+    if at > len(data):
+        raise _malformed()
     return keys, entries
 
 

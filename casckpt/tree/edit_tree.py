@@ -25,8 +25,8 @@ from casckpt.tree.source import ObjectSource
 __all__ = ["Leaf", "Place", "Refs", "StoredTree"]
 
 _PLAIN = cbor.decoders({})
-_LEAVES_KEPT = 16
-"""Leaves kept taken apart: who reads one entry mostly reads the next."""
+_LEAVES_KEPT = 64
+"""Leaves kept taken apart, of one tree."""
 _ANY_TREE = (c.TAG_LIST_TREE, c.TAG_MAP_TREE)
 
 
@@ -125,6 +125,7 @@ class StoredTree:
         self._source = source
         self._nodes: dict[ObjectId, Refs] = {}
         self._leaves: dict[int, Leaf] = {}
+        self._recent: Leaf | None = None
         major, n, at = head_at(form, at)
         self.order: bytes | None = None
         """Of a map that is a tree: its order, encoded."""
@@ -187,38 +188,38 @@ class StoredTree:
 
     def leaf(self, at: int) -> Leaf:
         """The leaf with the entry at a place (or the open leaf, which may be empty)."""
-        for leaf in self._leaves.values():
-            if leaf.start <= at < leaf.stop:
-                return leaf
-        if at >= self.closed:
-            leaf = self._taken_apart(None, self.closed, self.open_body, 0, self.open_count)
-        else:
+        leaf = self._recent
+        if leaf is not None and leaf.start <= at < leaf.stop:
+            return leaf
+        oid, start, items = None, self.closed, self.open_count
+        if at < self.closed:
             *_, place = self.way(at)
             start = place.start + place.refs.starts[place.number]
-            leaf = self._leaf(place.refs.ids[place.number], start, place.refs.items[place.number])
-        if len(self._leaves) >= _LEAVES_KEPT:
-            del self._leaves[next(iter(self._leaves))]
-        self._leaves[leaf.start] = leaf
+            oid, items = place.refs.ids[place.number], place.refs.items[place.number]
+        leaf = self._leaves.get(start)
+        if leaf is None:
+            leaf = self._leaf(oid, start, items)
+            if len(self._leaves) >= _LEAVES_KEPT:
+                del self._leaves[next(iter(self._leaves))]
+            self._leaves[start] = leaf
+        self._recent = leaf
         return leaf
 
-    def _leaf(self, oid: ObjectId, start: int, items: int) -> Leaf:
-        payload = self._payload(oid)
-        _, count, at = head_at(payload, 0)
-        if count != items:
-            raise _wrong("a leaf whose count is wrong")
-        return self._taken_apart(oid, start, payload, at, count)
+    def _leaf(self, oid: ObjectId | None, start: int, items: int) -> Leaf:
+        data, at = self.open_body, 0
+        if oid is not None:
+            data = self._payload(oid)
+            _, count, at = head_at(data, 0)
+            if count != items:
+                raise _wrong("a leaf whose count is wrong")
+        if self.keyed:
+            return Leaf(oid, start, *split_pairs(data, at, items))
+        entries = split(data, at, items)
+        return Leaf(oid, start, entries, entries)
 
     def _payload(self, oid: ObjectId) -> bytes:
         kind = c.KIND_MAP_LEAF if self.keyed else c.KIND_LIST_LEAF
         return self._source.get(oid, kind)
-
-    def _taken_apart(
-        self, oid: ObjectId | None, start: int, data: bytes, at: int, count: int
-    ) -> Leaf:
-        if self.keyed:
-            return Leaf(oid, start, *split_pairs(data, at, count))
-        entries = split(data, at, count)
-        return Leaf(oid, start, entries, entries)
 
     def entry(self, at: int) -> bytes:
         """The entry at a place."""

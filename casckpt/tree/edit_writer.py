@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - it knows drafts as they know each other
 """Drafts -> tree: what is unchanged as it is, the rest merged into it.
 
 Invariants: the result is what `build.SlowBuilder` makes of the same value, to the byte (a
@@ -47,8 +48,8 @@ class EditWriter(FastBuilder):
             UnsupportedValueError: a value that cannot be stored exactly; names its path.
             LimitError: nested too deep (or in itself).
         """
-        root.session.check()
-        self._session = root.session
+        root._session.check()
+        self._session = root._session
         self._writing: list[Draft] = []
         try:
             data = self._draft(root, 0, whole=True)
@@ -62,7 +63,7 @@ class EditWriter(FastBuilder):
     def _other(self, value: Any, depth: int, prefix: bytes = b"", *, whole: bool = False) -> bytes:
         """Drafts and views, wherever they lie in plain values."""
         if isinstance(value, Draft):
-            if not prefix and value.session is self._session:
+            if not prefix and value._session is self._session:
                 return self._draft(value, depth, whole=whole)
             value = value.load()
         elif isinstance(value, MappingView | SequenceView):
@@ -85,7 +86,7 @@ class EditWriter(FastBuilder):
         return entry
 
     def _draft(self, draft: Draft, depth: int, *, whole: bool = False) -> bytes:
-        origin = draft.origin
+        origin = draft._origin
         if any(draft is other for other in self._writing):
             msg = "a value that contains itself cannot be stored"
             raise UnsupportedValueError(msg, type="cycle")
@@ -110,13 +111,13 @@ class EditWriter(FastBuilder):
     # Lists.
 
     def _list_draft(self, draft: ListDraft, depth: int, *, whole: bool) -> bytes:
-        assembly, oid = self._assembly, draft.origin.oid
+        assembly, oid = self._assembly, draft._origin.oid
         mark = assembly.mark()
-        merge = Merge(assembly, draft.tree, base=oid or self._base)
-        kept = draft.kept
+        merge = Merge(assembly, draft._tree, base=oid or self._base)
+        kept = draft._kept
         changed = sorted(kept)
         position = 0
-        for piece in draft.pieces:
+        for piece in draft._pieces:
             if isinstance(piece, list):
                 for slot in piece:
                     try:
@@ -145,10 +146,10 @@ class EditWriter(FastBuilder):
     # Sets.
 
     def _set_draft(self, draft: SetDraft, depth: int, *, whole: bool) -> bytes:
-        assembly, oid = self._assembly, draft.origin.oid
+        assembly, oid = self._assembly, draft._origin.oid
         mark = assembly.mark()
-        members = draft.members
-        added = draft.added if members is None else members
+        members = draft._members
+        added = draft._added if members is None else members
         entries = []
         for member in added:
             inner = assembly.mark()
@@ -165,9 +166,9 @@ class EditWriter(FastBuilder):
             spine, leaf = fan_out(assembly, entries, keyed=False)
             form = spine.form(_SET_HEAD, c.TAG_LIST_TREE, leaf) if spine else _SET_HEAD + leaf
             return assembly.settle(form, mark, whole=whole, is_tree=True, base=oid)
-        new: dict[bytes, Entry | None] = dict.fromkeys(draft.removed)
+        new: dict[bytes, Entry | None] = dict.fromkeys(draft._removed)
         new |= {entry.data: entry for entry in entries}
-        tree = draft.tree
+        tree = draft._tree
         merge = Merge(assembly, tree, base=oid or self._base)
         at = 0
         for data in sorted(new):
@@ -176,7 +177,7 @@ class EditWriter(FastBuilder):
             at = place + found
             entry = new[data]
             if entry is not None:
-                if found and data not in draft.removed:
+                if found and data not in draft._removed:
                     native.check_distinct([data, data])
                 self._put(merge, entry)
         merge.keep(at, len(tree))
@@ -192,12 +193,12 @@ class EditWriter(FastBuilder):
 
     def _small_dict(self, draft: DictDraft, depth: int, *, whole: bool) -> bytes:
         """One that was taken apart: it is written from its first entry to its last."""
-        assembly, oid = self._assembly, draft.origin.oid
-        items = draft.whole()
+        assembly, oid = self._assembly, draft._origin.oid
+        items = draft._whole()
         mark = assembly.mark()
         entries = []
         for key, slot in items.items():  # a loop: one frame less a level
-            entries.append(self._pair(key, slot, depth, draft.key_entries.get(key)))
+            entries.append(self._pair(key, slot, depth, draft._keys.get(key)))
         native.check_distinct(entry.key for entry in entries)
         if sum(len(entry.data) for entry in entries) < c.CHUNK_BYTES_MAX:
             for entry in entries:
@@ -250,23 +251,23 @@ class EditWriter(FastBuilder):
 
     def _large_dict(self, draft: DictDraft, depth: int, *, whole: bool) -> bytes | None:
         """Merge what is new into a tree; None: it is none, or so little is left that it may be."""
-        if draft.items_now is not None:
+        if draft._items is not None:
             return None
-        assembly, oid, tree = self._assembly, draft.origin.oid, draft.tree
+        assembly, oid, tree = self._assembly, draft._origin.oid, draft._tree
         mark = assembly.mark()
         added = []
-        for key, slot in draft.added.items():  # a loop: one frame less a level
+        for key, slot in draft._added.items():  # a loop: one frame less a level
             added.append(self._pair(key, slot, depth, None))
         native.check_distinct(entry.key for entry in added)
-        new: dict[bytes, Any] = dict.fromkeys(draft.removed, _GONE)
-        new |= draft.replaced
+        new: dict[bytes, Any] = dict.fromkeys(draft._removed, _GONE)
+        new |= draft._replaced
         new |= {entry.key: entry for entry in added}
         places = {name: tree.find(name) for name in sorted(new)}
         taken = sum(len(entry or b"") for _, entry in places.values())
         if taken and not tree.at_least(taken + c.CHUNK_BYTES_MAX):
             return None
         for entry in added:
-            if places[entry.key][1] is not None and entry.key not in draft.removed:
+            if places[entry.key][1] is not None and entry.key not in draft._removed:
                 native.check_distinct([entry.key, entry.key])
         order = self._new_order(draft, [entry.key for entry in added], depth)
         merge = Merge(assembly, tree, keyed=True, base=oid or self._base)
@@ -276,7 +277,7 @@ class EditWriter(FastBuilder):
             at = place + (stored is not None)
             slot = new[name]
             if type(slot) is not Entry and slot is not _GONE:
-                slot = self._pair(draft.session.value(name), slot, depth, name)
+                slot = self._pair(draft._session.value(name), slot, depth, name)
             if slot is not _GONE:
                 self._put(merge, slot)
         merge.keep(at, len(tree))
@@ -285,8 +286,9 @@ class EditWriter(FastBuilder):
 
     def _new_order(self, draft: DictDraft, added: list[bytes], depth: int) -> bytes:
         """The order of a large dict after the edit: null if it is that of the keys."""
-        tree, removed = draft.tree, draft.removed
+        tree, removed = draft._tree, draft._removed
         if not added and not removed:
             return self._raw(tree.order or cbor.NULL)
-        order = Order.edited(tree, draft.order, draft.order_id, removed, added)
+        old = draft._old_order()
+        order = Order.edited(tree, old, draft._order_id, removed, added)
         return cbor.NULL if order is None else self._order(order, depth)

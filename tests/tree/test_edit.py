@@ -63,6 +63,9 @@ def test_values_of_every_type_pass_through_edits(data):
     """Whatever stands beside a change stays as it was, keys of every type included."""
     value = any_values()
     model = data.draw(st.lists(value, max_size=6) | st.dictionaries(keys(), value, max_size=6))
+    if data.draw(st.booleans()):
+        pads = {f"pad {n}": "pad " * 40 for n in range(150)}
+        model = [*model, *pads, model] if isinstance(model, list) else pads | model
     objects = Objects()
     edit = Edit(objects, REGISTRY, FastBuilder(objects, REGISTRY).build(model).data)
     new = data.draw(value)
@@ -70,6 +73,7 @@ def test_values_of_every_type_pass_through_edits(data):
         at = data.draw(st.integers(0, len(model)))
         for target in (edit.draft, model):
             target.insert(at, new)
+            target.append(target.pop(-1))
             target.append(target.pop(0))
     else:
         key = data.draw(keys() | st.sampled_from([*model, 0]))
@@ -295,3 +299,24 @@ def test_a_change_reads_and_writes_few_objects(large, change, reads_max):
     edit.build(objects)
     assert objects.reads <= reads_max
     assert objects.new <= FEW
+
+
+@pytest.mark.slow
+def test_a_million_items_cost_what_a_thousand_cost():
+    counts = {}
+    for size in (1_000, 1_000_000):
+        rng = edits.rng_of(1)
+        model = {"messages": [{"id": n, "text": f"{rng.getrandbits(64):x}"} for n in range(size)]}
+        objects, root = edits.stored(model)
+        for change in (
+            lambda t: t.append({"id": -1}),
+            lambda t: t.pop(),
+            lambda t, at=size // 2: t[at].update(done=True),
+            lambda t, at=size // 3: t.insert(at, "new"),
+        ):
+            objects.new = objects.reads = 0
+            edit = edits.opened(objects, root)
+            change(edit.draft["messages"])
+            edit.build(objects)
+            counts.setdefault(size, []).append((objects.reads, objects.new))
+    assert all(reads <= 12 and new <= FEW for reads, new in counts[1_000_000]), counts
