@@ -80,6 +80,7 @@ class Session:
         """
         self.source = source
         self.codec = codec
+        self.root: Draft | None = None
         self.result: Any = None
         """What the edit came to, once it did."""
         self._opener: Opener | None = None
@@ -189,14 +190,24 @@ class Draft(ABC):
         """The whole value as it is now, of fresh objects."""
 
     @abstractmethod
+    def copy(self) -> Any:
+        """A plain list, dict or set of what is in it; drafts among that stay drafts."""
+
+    @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
     def _clone_into(self, copy: Any) -> None:
         """Give a fresh draft of the same origin all changes, copied."""
 
+    def __copy__(self) -> Any:
+        return self.copy()
+
     def __deepcopy__(self, memo: Any) -> Any:
         return self.load()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("a draft is of no use outside its block: take its load()")
 
     def __repr__(self) -> str:
         if not self._session._open:
@@ -222,7 +233,7 @@ class Draft(ABC):
             return value
         if value._session is not self._session:
             return value.load()
-        if value._owner is None:
+        if value._owner is None and value is not self._session.root:
             value._owner, value._place = self, None
             return value
         return value._copied(self)

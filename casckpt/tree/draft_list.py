@@ -262,7 +262,7 @@ class ListDraft(Draft, MutableSequence[Any]):
 
     def insert(self, index: int, value: Any) -> None:
         """Insert before an index, as a list does: one beyond an end means that end."""
-        start, _, _ = slice(index, None).indices(len(self))
+        start, _, _ = slice(as_index(index), None).indices(len(self))
         self._splice(start, start, [value])
 
     def append(self, value: Any) -> None:

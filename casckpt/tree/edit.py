@@ -66,6 +66,7 @@ class Edit:
                 f"save another with save()"
             )
             raise InvalidInputError(msg)
+        self._session.root = draft
         self.draft: Any = draft
         """The root."""
         self._is_new = root is None

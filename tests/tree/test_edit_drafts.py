@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
 from casckpt.errors import InvalidInputError, LimitError, UnsupportedValueError
@@ -127,6 +130,26 @@ def test_a_draft_cannot_be_put_inside_itself():
     draft["a"]["b"].append([draft])
     with pytest.raises(UnsupportedValueError, match="contains itself"):
         edit.build(Objects())
+
+
+def test_a_copy_of_the_root_in_what_was_taken_out():
+    edit, draft = draft_of({"a": {"b": [1]}, "c": []})
+    taken = draft.pop("a")
+    taken["all"] = draft
+    draft["a"] = taken
+    assert edit.draft.load() == {"c": [], "a": {"b": [1], "all": {"c": []}}}
+
+
+def test_copies_outside_of_the_state():
+    _, draft = draft_of({"a": {"b": [1]}, "list": [[1]], "set": {1}})
+    assert type(copy.copy(draft)) is dict
+    assert copy.copy(draft)["a"] is draft["a"]
+    deep = copy.deepcopy(draft)
+    assert deep == {"a": {"b": [1]}, "list": [[1]], "set": {1}}
+    assert type(deep["a"]) is dict
+    assert [type(copy.copy(draft[key])) for key in ("list", "set")] == [list, set]
+    with pytest.raises(TypeError, match="load"):
+        pickle.dumps(draft)
 
 
 def test_what_cannot_be_stored_is_named_by_its_path():
