@@ -8,19 +8,29 @@ True are one key; a tree knows encodings. Where keys of the rarer types make tha
 
 Invariants: it behaves as a Python dict of the same items, order included.
 
-Imports: format (cbor), ids, tree (draft, edit_bytes, edit_tree, keys, native).
+Imports: errors, format (cbor), ids, tree (draft, edit_bytes, edit_tree, keys, native).
 """
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
 from typing import Any, ClassVar, cast
 from weakref import WeakValueDictionary
 
+from casckpt.errors import CorruptError
 from casckpt.format import cbor
 from casckpt.ids import ObjectId
 from casckpt.tree import native
-from casckpt.tree.draft import Draft, Origin, Session, Slot, Stored, plain
+from casckpt.tree.draft import (
+    Draft,
+    Origin,
+    Session,
+    Slot,
+    Stored,
+    StreamedItems,
+    StreamedValues,
+    plain,
+)
 from casckpt.tree.edit_bytes import unkey
 from casckpt.tree.edit_tree import StoredTree
 from casckpt.tree.keys import spellings
@@ -79,29 +89,37 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
         return self._items or {}
 
     def _read_small(self) -> None:
-        depth, value = self._origin.depth + 1, self._session.value
-        leaf = self._tree.leaf(0)
-        items: dict[Any, Slot] = {}
-        for name, entry in zip(leaf.keys, leaf.entries, strict=True):
-            key = value(name)
-            self._keys[key] = name
-            items[key] = Stored(entry[len(name) :], depth)
-        self._items = items
+        depth, leaf = self._origin.depth + 1, self._tree.leaf(0)
+        pairs = zip(leaf.keys, leaf.entries, strict=True)
+        stored = ((name, Stored(entry[len(name) :], depth)) for name, entry in pairs)
+        self._items = self._with_keys(stored, len(leaf.keys))
 
     def _take_apart(self) -> None:
         """Read all entries; from now on it is a Python dict."""
-        items: dict[Any, Slot] = {}
-        keys: dict[Any, bytes] = {}
-        for name, slot in self._stored():
-            key = self._session.value(name)
-            keys[key] = name
+        items = self._with_keys(self._stored(), len(self._tree) - len(self._removed))
+        for key, name in self._keys.items():
             child = self._children.get(name)
-            items[key] = self._replaced.get(name, slot) if child is None else child
+            items[key] = self._replaced.get(name, items[key]) if child is None else child
             if isinstance(items[key], Draft):
                 items[key]._place = None
-        self._items, self._keys = items | self._added, keys
+        self._items = items | self._added
         for key in self._added:
-            keys.pop(key, None)  # one that was removed before, and may be another spelling
+            self._keys.pop(key, None)  # one that was removed before, and may be another spelling
+
+    def _with_keys(self, stored: Iterable[tuple[bytes, Slot]], count: int) -> dict[Any, Slot]:
+        """Decode the keys of `count` stored entries."""
+        items: dict[Any, Slot] = {}
+        value, keys = self._session.value, self._keys
+        try:
+            for name, slot in stored:
+                key = value(name)
+                keys[key] = name
+                items[key] = slot
+        except TypeError:  # no key that a dict can have
+            raise CorruptError("the store holds a malformed key") from None
+        if len(items) != count:
+            raise CorruptError("the store holds a map with one key twice")
+        return items
 
     def _stored(self) -> Iterator[tuple[bytes, Stored]]:
         """What is left of what was stored, in the dict's order."""
@@ -116,8 +134,10 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
             name = native.as_key(item)
             if number == _SINGLY_MAX:
                 entries = dict(tree.entries())
-            found = entries[name] if entries else tree.find(name)[1]
-            if found is not None and name not in self._removed:
+            found = entries.get(name) if entries else tree.find(name)[1]
+            if found is None:
+                raise CorruptError("the store holds a map whose order is not that of its keys")
+            if name not in self._removed:
                 yield name, Stored(found[len(name) :], depth)
 
     def _pairs(self) -> Iterator[tuple[Any, Any]]:
@@ -138,11 +158,11 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
 
     def items(self) -> ItemsView[Any, Any]:
         """Keys and what is under them."""
-        return _Items(self)
+        return StreamedItems(self)
 
     def values(self) -> ValuesView[Any]:
         """What is under the keys."""
-        return _Values(self)
+        return StreamedValues(self)
 
     # Reading.
 
@@ -371,24 +391,3 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
                 twin._place = name
                 copy._children[name] = twin
             copy._replaced[name] = twin
-
-
-class _Items(ItemsView[Any, Any]):
-    """As any ItemsView, but a leaf at a time."""
-
-    __slots__ = ()
-    _mapping: DictDraft
-
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        return self._mapping._pairs()
-
-
-class _Values(ValuesView[Any]):
-    """As any ValuesView, but a leaf at a time."""
-
-    __slots__ = ()
-    _mapping: DictDraft
-
-    def __iter__(self) -> Iterator[Any]:
-        for _, value in self._mapping._pairs():
-            yield value

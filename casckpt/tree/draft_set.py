@@ -6,7 +6,7 @@ stored: what equals those cannot be told from encodings, so then it is read as w
 
 Invariants: it behaves as a Python set of the same members.
 
-Imports: tree (draft, edit_tree, keys, native).
+Imports: errors, tree (draft, edit_tree, keys, native).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, MutableSet
 from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, cast
 
+from casckpt.errors import CorruptError
 from casckpt.tree import native
 from casckpt.tree.draft import Draft, Origin, Session
 from casckpt.tree.edit_tree import StoredTree
@@ -50,9 +51,14 @@ class SetDraft(Draft, MutableSet[Any]):
     def _read(self) -> None:
         """Read all members; from now on it is kept as a Python dict."""
         members: dict[Any, bytes | None] = {}
-        for entry, _ in self._tree.entries():
-            if entry not in self._removed:
-                members[self._session.value(entry)] = entry
+        try:
+            for entry, _ in self._tree.entries():
+                if entry not in self._removed:
+                    members[self._session.value(entry)] = entry
+        except TypeError:  # nothing that can be in a set
+            raise CorruptError("the store holds a malformed set") from None
+        if len(members) != len(self._tree) - len(self._removed):
+            raise CorruptError("the store holds a set with one member twice")
         members.update(self._added)
         self._members = members
 

@@ -49,7 +49,7 @@ class Refs:
         """
         flat: Any = cbor.decode(array, _PLAIN)
         width = 4 if keyed else 3
-        if (len(flat) - skipped) % width:
+        if type(flat) is not list or (len(flat) - skipped) % width:
             raise _wrong("malformed references")
         first = skipped + 1 if keyed else skipped
         self.body = body
