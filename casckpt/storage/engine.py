@@ -27,6 +27,7 @@ from casckpt.ids import ObjectId
 __all__ = [
     "ABSENT",
     "ANY",
+    "Children",
     "Engine",
     "GcReport",
     "LogEntry",
@@ -60,6 +61,10 @@ class StoredObject(NamedTuple):
     id: ObjectId
     kind: int
     payload: bytes
+
+
+Children = Callable[[StoredObject], Sequence[ObjectId]]
+"""Says what a payload refers to, in order, each once; see `Engine.check`."""
 
 
 class Ref(NamedTuple):
@@ -154,6 +159,10 @@ class Problem(NamedTuple):
     what: str
     """One sentence for people."""
     id: ObjectId | None = None
+    prefix: bytes = b""
+    """How the object's id begins, if that is all that is left of it."""
+    final: bool = False
+    """Nothing else can be looked at without danger."""
 
 
 class GcReport(NamedTuple):
@@ -256,7 +265,10 @@ class Engine(Protocol):
         ...
 
     def objects(self, kind: int | None = None) -> Iterator[ObjectId]:
-        """Ids of all objects, newest first, for fsck and rebuilding; slow, in short reads."""
+        """Ids of all objects, newest first, for fsck and rebuilding; slow, in short reads.
+
+        Those whose bytes are damaged have no id that could be told; `check` tells of them.
+        """
         ...
 
     def ids_with_prefix(self, prefix: str, *, limit: int) -> list[ObjectId]:
@@ -286,9 +298,13 @@ class Engine(Protocol):
         """
         ...
 
-    def check(self, *, data: bool = True) -> Iterator[Problem]:
+    def check(self, *, data: bool = True, children: Children | None = None) -> Iterator[Problem]:
         """Look for damage: books (rows, index, refs, log, postings) and, with `data`, every
         object's bytes against its id and its children's existence.
+
+        `children`, with `data`, is called for every sound object; it must not use the engine.
+        It says what the payload refers to, each once, which must be the children that were
+        stored; or raises CorruptError with what is wrong with the payload, which is told.
         """
         ...
 

@@ -20,9 +20,10 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from casckpt.errors import ClosedError
+from casckpt.errors import ClosedError, CorruptError
 from casckpt.ids import ObjectId, object_id
 from casckpt.storage.engine import (
+    Children,
     GcReport,
     LogEntry,
     MissingObjects,
@@ -45,6 +46,15 @@ class _Row(NamedTuple):
     kind: int
     payload: bytes
     children: tuple[ObjectId, ...]
+
+
+def _compared(children: Children, stored: StoredObject, kept: Sequence[ObjectId]) -> str:
+    """What is wrong with a payload, or with the children that were stored; "": nothing."""
+    try:
+        same = tuple(children(stored)) == tuple(dict.fromkeys(kept))
+    except CorruptError as error:
+        return error.message
+    return "" if same else "it was stored with other children than its payload has"
 
 
 class MemoryEngine:
@@ -331,7 +341,7 @@ class MemoryEngine:
         for number in [n for n, entry in self._log.items() if entry.name in forgotten]:
             del self._log[number]
 
-    def check(self, *, data: bool = True) -> Iterator[Problem]:
+    def check(self, *, data: bool = True, children: Children | None = None) -> Iterator[Problem]:
         """See `Engine.check`; there is little that could be wrong."""
         with self._open():
             rows = dict(self._rows)
@@ -341,6 +351,10 @@ class MemoryEngine:
                 yield Problem("damage", "an object's bytes do not match its id", oid)
             if any(child not in rows for child in row.children):
                 yield Problem("damage", "an object's child is missing", oid)
+            if data and children is not None:
+                what = _compared(children, StoredObject(oid, row.kind, row.payload), row.children)
+                if what:
+                    yield Problem("damage", f"object {oid.hex()[:16]}: {what}", oid)
         for ref in refs:
             if ref.target is not None and ref.target not in rows:
                 yield Problem("damage", f"the target of ref {ref.name!r} is missing", ref.target)

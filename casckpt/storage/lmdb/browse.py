@@ -3,7 +3,7 @@
 Invariants: a read transaction per slice, none open at a yield. What is stored meanwhile is
 not seen, what is removed meanwhile is left out.
 
-Imports: ids, its neighbours.
+Imports: errors, ids, its neighbours.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from casckpt.errors import CorruptError
 from casckpt.ids import ObjectId
 from casckpt.storage.lmdb import index, objects, tables
 from casckpt.storage.lmdb.space import Space
@@ -100,7 +101,10 @@ def ids_with_prefix(space: Space, prefix: str, limit: int) -> list[ObjectId]:
 
 def _stored(space: Space, txn: Any, finder: Any, seq: int) -> ObjectId | None:
     """The id of a row, if the index leads to it."""
-    known = objects.load(txn, space.tables.rows, space.payloads, seq)
+    try:
+        known = objects.load(txn, space.tables.rows, space.payloads, seq)
+    except CorruptError:
+        return None  # nobody knows its id; `check` tells of it
     if known is None or index.find(finder, known.id) != seq:
         return None
     return known.id

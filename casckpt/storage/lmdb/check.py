@@ -7,7 +7,8 @@ The books: every entry of the index leads to a row, no two to the same, and no t
 id; with all those rows taken for live, one scan of gc's own (`mark`) must find every child
 and every base that they need, indexed where it is a child. What is left over serves nobody.
 Targets of refs are stored; refs, log and postings can be read. The data: every row decodes,
-and the index leads from the id of its bytes to it.
+and the index leads from the id of its bytes to it; what it refers to, if the caller can say,
+are its children.
 
 Reading takes many transactions, and gc may remove things in between. The epoch tells: if it
 has moved, the books are gone through again.
@@ -20,11 +21,12 @@ Imports: errors, ids, the engine interface, its neighbours.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from casckpt.errors import CorruptError, StorageError
-from casckpt.storage.engine import Problem
+from casckpt.storage.engine import Children, Problem, StoredObject
 from casckpt.storage.lmdb import browse, files, index, objects, posts, refs, tables
 from casckpt.storage.lmdb.caches import Payloads
 from casckpt.storage.lmdb.mark import LIVE, Marks
@@ -40,7 +42,7 @@ RETRIES: Final = 5
 """Times that gc may get in the way before we give up."""
 
 
-def check(space: Space, *, data: bool) -> Iterator[Problem]:
+def check(space: Space, *, data: bool, children: Children | None = None) -> Iterator[Problem]:
     """See `Engine.check`.
 
     Raises:
@@ -49,9 +51,10 @@ def check(space: Space, *, data: bool) -> Iterator[Problem]:
     problems = _pages(space)
     if problems:
         # LMDB follows what pages say, out of the file if they say so: go no further.
-        yield from (_damage(f"a page of the file: {problem}") for problem in problems)
+        for problem in problems:
+            yield Problem("damage", f"a page of the file: {problem}", final=True)
         return
-    for step in (_books, _refs, _log, _posts, _data if data else _nothing):
+    for step in (_books, _refs, _log, _posts, partial(_data, children) if data else _nothing):
         try:
             yield from step(space)
         except CorruptError as error:
@@ -208,19 +211,23 @@ def _posts(space: Space) -> Iterator[Problem]:
             return
 
 
-def _data(space: Space) -> Iterator[Problem]:
+def _data(children: Children | None, space: Space) -> Iterator[Problem]:
     """Decode every row, newest first, so that most bases are remembered from their deltas."""
     cache = Payloads()
     suspects: dict[int, str] = {}
     below: int | None = None
     more = True
     while more:
+        malformed = []
         with space.reading() as txn, txn.cursor(space.tables.index) as finder:
             slice_ = browse.descend(txn, space.tables.rows, below, SLICE // 8)
             for seq, row in slice_:
                 what = _look(txn, space, cache, finder, seq, row)
                 if what:
                     suspects[seq] = what
+                elif children is not None:
+                    malformed += _read(txn, space, cache, finder, seq, children)
+        yield from malformed
         more = len(slice_) == SLICE // 8
         below = slice_[-1][0] if slice_ else None
     # Those that the index does not lead to are bases that gc has left, or gone by now.
@@ -243,6 +250,24 @@ def _look(txn: Any, space: Space, cache: Payloads, finder: Any, seq: int, row: b
     return f"the bytes of row {seq} do not match the id it is indexed by"
 
 
+def _read(
+    txn: Any, space: Space, cache: Payloads, finder: Any, seq: int, children: Children
+) -> list[Problem]:
+    """What is wrong with a sound object's payload, or with the children that were stored."""
+    known = objects.load(txn, space.tables.rows, cache, seq)
+    if known is None:
+        return []
+    try:
+        named = children(StoredObject(known.id, known.kind, known.payload))
+        seqs = tuple(index.find(finder, oid) for oid in named)
+        if objects.children(txn, space.tables.rows, cache, seq) == seqs:
+            return []
+        what = "its row has other children than its payload"
+    except CorruptError as error:
+        what = error.message
+    return [Problem("damage", f"object {known.id.hex()[:16]}: {what}", known.id)]
+
+
 def _name(space: Space, suspects: dict[int, str], how: str) -> Iterator[Problem]:
     """Tell of those rows that the index leads to, by the ids it has for them."""
     after = b""
@@ -253,7 +278,8 @@ def _name(space: Space, suspects: dict[int, str], how: str) -> Iterator[Problem]
         for entry in page:
             seq = int.from_bytes(entry[index.PREFIX_BYTES :], "big")
             if seq in suspects:
-                prefix = entry[: index.PREFIX_BYTES].hex()
-                yield _damage(f"object {prefix} is {how}: {suspects[seq]}")
+                prefix = entry[: index.PREFIX_BYTES]
+                what = f"object {prefix.hex()} is {how}: {suspects[seq]}"
+                yield Problem("damage", what, prefix=prefix)
         more = len(page) == SLICE
         after = page[-1] if page else b""

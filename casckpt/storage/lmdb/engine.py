@@ -17,6 +17,7 @@ from typing import Any, Final
 from casckpt.errors import ClosedError, InvalidInputError
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import (
+    Children,
     GcReport,
     LogEntry,
     NewObject,
@@ -255,9 +256,9 @@ class LmdbEngine:
                     progress(*collector.progress)
         return collector.report()
 
-    def check(self, *, data: bool = True) -> Iterator[Problem]:
+    def check(self, *, data: bool = True, children: Children | None = None) -> Iterator[Problem]:
         """See `Engine.check`."""
-        return check.check(self._open(), data=data)
+        return check.check(self._open(), data=data, children=children)
 
     def stats(self) -> dict[str, Any]:
         """See `Engine.stats`."""
