@@ -14,7 +14,7 @@ class Objects:
         self.new = 0
         self.reads = 0
 
-    def put(self, kind, payload, children=(), base=None):
+    def put(self, kind, payload, children=(), base=None):  # noqa: ARG002 - the interface
         oid = object_id(kind, payload)
         missing = [child for child in children if child not in self.stored]
         assert not missing, "a parent before its children"
@@ -39,5 +39,5 @@ class NoCodec:
     def reduce(self, value):
         raise UnsupportedValueError(f"{type(value).__name__} cannot be stored")
 
-    def restore(self, tag, content):
+    def restore(self, tag, content):  # noqa: ARG002 - the interface
         raise AssertionError(tag)
