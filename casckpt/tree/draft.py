@@ -90,6 +90,7 @@ class Session:
     def close(self) -> None:
         """End it: its drafts can be used no more."""
         self._open = False
+        self.root = None
 
     def check(self) -> None:
         """Raise InvalidInputError once the edit is over."""
@@ -227,27 +228,32 @@ class Draft(ABC):
         del child
         self._touch()
 
-    def _taken(self, value: Any) -> Slot:
-        """A value to be put in here, as a slot: drafts are adopted or copied."""
+    def _checked(self, value: Any) -> Any:
+        """A value that may be put in here; done for all before anything changes.
+
+        Raises:
+            UnsupportedValueError: it is this draft, or one that this one lies in.
+        """
         if not isinstance(value, Draft):
             return value
         if value._session is not self._session:
             return value.load()
-        if value._owner is None and value is not self._session.root:
-            value._owner, value._place = self, None
-            return value
-        return value._copied(self)
-
-    def _refuse_cycle(self, value: Any) -> None:
-        """Raise UnsupportedValueError if `value` is this draft, or one that this one lies in."""
-        if not isinstance(value, Draft):
-            return
         around: Draft | None = self
         while around is not None:
             if around is value:
                 msg = f"a {value.type_name} cannot be put inside itself"
                 raise UnsupportedValueError(msg, type="cycle")
             around = around._owner
+        return value
+
+    def _taken(self, value: Any) -> Slot:
+        """A checked value as a slot: drafts are adopted or copied."""
+        if not isinstance(value, Draft):
+            return value
+        if value._owner is None and value is not self._session.root:
+            value._owner, value._place = self, None
+            return value
+        return value._copied(self)
 
     def _copied(self, owner: Draft | None) -> Draft:
         copy = type(self)(self._session, self._origin, owner, None)

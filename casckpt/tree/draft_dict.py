@@ -321,7 +321,7 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
             return  # as after `draft["x"] += ...`
         self._session.check()
         hash(key)
-        self._refuse_cycle(value)
+        value = self._checked(value)
         name = None
         if self._items is None and key not in self._added:
             name = self._find(key)

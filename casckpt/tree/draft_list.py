@@ -160,8 +160,7 @@ class ListDraft(Draft, MutableSequence[Any]):
 
     def _splice(self, start: int, stop: int, values: list[Any]) -> None:
         """Replace the items from start to stop."""
-        for value in values:
-            self._refuse_cycle(value)
+        values = [self._checked(value) for value in values]
         self._touch()
         first, last = self._cut(start), self._cut(stop)
         for piece in self._pieces[first:last]:

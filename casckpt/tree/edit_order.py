@@ -2,7 +2,7 @@
 
 Invariant: it is null if and only if it is that of the keys' encodings.
 
-Imports: format (cbor), ids, tree (edit_bytes, edit_tree, native).
+Imports: errors, ids, tree (edit_bytes, edit_tree, native).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import chain, pairwise
 
+from casckpt.errors import CorruptError
 from casckpt.ids import ObjectId
 from casckpt.tree import native
 from casckpt.tree.edit_bytes import unkey
@@ -61,7 +62,9 @@ class Order:
                 return None
             left = (unkey(key) for key, _ in tree.entries() if key not in removed)
             return cls(None, [], [*left, *map(unkey, added)])
-        gone = _places(order, {unkey(key) for key in removed})
+        gone = order.places_of({unkey(key) for key in removed})
+        if len(gone) != len(removed):
+            raise CorruptError("the store holds a map whose order is not that of its keys")
         # Keys out of order stay so unless some are removed: then it takes a look, which ends at
         # the first two that are the wrong way round.
         if gone and all(one < two for one, two in pairwise(chain(_left(order, gone), added))):
@@ -76,18 +79,6 @@ def _last(tree: StoredTree, removed: Collection[bytes]) -> bytes:
         if key not in removed:
             return key
     return b""
-
-
-def _places(order: StoredTree, wanted: Collection[bytes]) -> list[int]:
-    """Where these entries are, ascending; reads up to the last of them."""
-    found: list[int] = []
-    if wanted:
-        for place, (entry, _) in enumerate(order.entries()):
-            if entry in wanted:
-                found.append(place)
-                if len(found) == len(wanted):
-                    break
-    return found
 
 
 def _left(order: StoredTree, gone: list[int]) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ Imports: errors, ids, format (cbor, constants), tree (edit_bytes, source).
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -27,6 +27,8 @@ __all__ = ["Leaf", "Place", "Refs", "StoredTree"]
 _PLAIN = cbor.decoders({})
 _LEAVES_KEPT = 64
 """Leaves kept taken apart, of one tree."""
+_SEARCHED_MAX = 16
+"""So many entries are looked for in a leaf's bytes before it is taken apart."""
 _ANY_TREE = (c.TAG_LIST_TREE, c.TAG_MAP_TREE)
 
 
@@ -297,6 +299,40 @@ class StoredTree:
                 return leaf.start + index, leaf.entries[index] == entry
         return low, False
 
+    def places_of(self, wanted: Collection[bytes]) -> list[int]:
+        """The places of some entries of a list that has none twice, ascending.
+
+        Reads leaf by leaf up to the last of them, but takes apart only those that have one.
+        """
+        found: list[int] = []
+        few = len(wanted) <= _SEARCHED_MAX
+        for oid, start, items in self._leaves_in_order():
+            if len(found) == len(wanted):
+                break
+            data = self.open_body if oid is None else self._payload(oid)
+            if few and not any(entry in data for entry in wanted):
+                continue
+            leaf = self._leaf(oid, start, items)
+            found += [start + at for at, entry in enumerate(leaf.entries) if entry in wanted]
+        return found
+
+    def _leaves_in_order(self) -> Iterator[tuple[ObjectId | None, int, int]]:
+        """(id, place of the first entry, entries) of all leaves, the open one last."""
+        start, top = 0, len(self.levels) - 1
+        for depth, refs in enumerate(self.levels):
+            for oid, items in self._leaves_below(top - depth, refs):
+                yield oid, start, items
+                start += items
+        yield None, start, self.open_count
+
+    def _leaves_below(self, level: int, refs: Refs) -> Iterator[tuple[ObjectId, int]]:
+        if not level:
+            yield from zip(refs.ids, refs.items, strict=True)
+            return
+        for number in range(refs.count):
+            below = self.children(Place(level, refs, number, 0, None))
+            yield from self._leaves_below(level - 1, below)
+
     def last_key(self) -> bytes:
         """The highest key of a map, or member of a set; empty if it has none."""
         if self.open_count:
@@ -324,14 +360,8 @@ class StoredTree:
     def _closed_leaves(self) -> Iterator[ObjectId]:
         top = len(self.levels) - 1
         for depth in range(top, -1, -1):  # the cheapest first
-            yield from self._below(top - depth, self.levels[depth])
-
-    def _below(self, level: int, refs: Refs) -> Iterator[ObjectId]:
-        if not level:
-            yield from refs.ids
-            return
-        for index in range(refs.count):
-            yield from self._below(level - 1, self.children(Place(level, refs, index, 0, None)))
+            for oid, _ in self._leaves_below(top - depth, self.levels[depth]):
+                yield oid
 
 
 def _wrong(what: str) -> CorruptError:

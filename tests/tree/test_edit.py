@@ -284,6 +284,7 @@ def large():
         (lambda d: d["list"].__setitem__(slice(100, 29_000), ["new"]), 24),
         (lambda d: d["dict"][list(KEYS)[777]].update(n=0), 12),
         (lambda d: d["dict"].update(new=1), 16),
+        (lambda d: d["dict"].pop(list(KEYS)[777]), 24),
         (lambda d: d["sorted"].update({"key-zzzzzzzz": 1}), 8),
         (lambda d: d["sorted"].pop(list(SORTED)[777]), 12),
         (lambda d: d["set"].add("one more"), 30),
