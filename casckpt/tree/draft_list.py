@@ -5,7 +5,7 @@ Invariants: it behaves as a Python list of the same items; an operation costs O(
 reads the leaves of the items it gives, but `sort` and `reverse` read all; a stored item keeps
 its place in what is stored, however it moves here.
 
-Imports: errors, tree (draft, edit_tree, native).
+Imports: tree (draft, edit_tree).
 """
 
 from __future__ import annotations

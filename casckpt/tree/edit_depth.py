@@ -2,7 +2,7 @@
 
 Invariant: the depth of a stored value is that which a builder counts.
 
-Imports: errors, format (constants), tree (lazy, raw, read, source).
+Imports: ids, format (constants), tree (fan, raw, read, source).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Invariants: the result equals `SlowBuilder`'s to the byte, with any guide or none (a property
 test); links are noted in the order of the payload; nothing of the user's value is kept.
 
-Imports: errors, ids, path, format (cbor, constants), tree (assembly, blobs, guide, keyed,
+Imports: errors, ids, format (cbor, constants), tree (assembly, blobs, guide, keyed, located,
 native, runs, source, split).
 """
 
