@@ -19,7 +19,15 @@ from casckpt.ids import ObjectId
 from casckpt.tree import native
 from casckpt.tree.assembly import Assembly, Mark
 from casckpt.tree.blobs import BlobRun
-from casckpt.tree.guide import BlobGuide, Guide, ListGuide, UnitGuide, print_of
+from casckpt.tree.guide import (
+    SHORT_LIST,
+    BlobGuide,
+    Guide,
+    ListGuide,
+    UnitGuide,
+    print_of,
+    worth_a_guide,
+)
 from casckpt.tree.keyed import Entry, fan_out
 from casckpt.tree.located import located
 from casckpt.tree.runs import ListRun
@@ -28,14 +36,12 @@ from casckpt.tree.split import ends_chunk
 
 __all__ = ["Built", "FastBuilder"]
 
-_GUIDED_BYTES_MIN = 1024
+_GUIDED_BYTES_MIN = 192
 """A dict with less below it is encoded anew each time: that is as quick."""
-_GUIDED_KEYS_MAX = 256
+_GUIDED_KEYS_MAX = 4096
 """A dict with more keys is recognised as a whole or not at all."""
 _KEYS_REMEMBERED = 8192
 _KEY_LENGTH_REMEMBERED = 64
-_SHORT_LIST = 16
-_GUIDED_TYPES = frozenset((list, tuple, dict, str, bytes))
 
 _TUPLE_HEAD = cbor.head(cbor.TAG, c.TAG_TUPLE)
 _BYTEARRAY_HEAD = cbor.head(cbor.TAG, c.TAG_BYTEARRAY)
@@ -236,7 +242,7 @@ class FastBuilder:
         """A list that no guide is kept of: mostly short ones, inside of something."""
         native.check_depth(depth)
         mark = self._assembly.mark()
-        if len(value) <= _SHORT_LIST:
+        if len(value) <= SHORT_LIST:
             parts, size = [prefix + cbor.head(cbor.ARRAY, len(value))], 0
             for index, item in enumerate(value):
                 try:
@@ -312,7 +318,10 @@ class FastBuilder:
         self._made = None
         if children or len(entry) + linked >= _GUIDED_BYTES_MIN:
             links = tuple(assembly.links[start:])
-            print_ = None if children or assembly.opaque else print_of(value)
+            # Where larger values are recognised by themselves, the whole is only worth a
+            # fingerprint (one more pass over all below) while it stays as it is.
+            settled = not children or (not whole and (guide is None or guide.entry == entry))
+            print_ = print_of(value) if settled and not assembly.opaque else None
             oid = links[0] if entry.startswith(native.LINK_HEAD) else None
             self._made = UnitGuide(print_, entry, links, linked, oid, children or {})
         assembly.opaque |= outer
@@ -344,7 +353,7 @@ class FastBuilder:
                 else:
                     odd_keys |= type(key) is not int
                     name = native.as_key(self._entry(key, depth + 1))
-                if children is None or type(item) not in _GUIDED_TYPES:
+                if children is None or not worth_a_guide(item):
                     entry = self._entry(item, depth + 1)
                 else:
                     entry = self._guided(item, depth + 1, old.get(key) if old is not None else None)

@@ -10,7 +10,7 @@ Invariants: a guide only speeds building up, it never changes the result; it hol
 reference to the user's values; a part that marshal does not write exactly (bytes against
 bytearray, and everything above the native types) has no fingerprint.
 
-Imports: ids (fingerprint, ObjectId).
+Imports: ids (fingerprint, ObjectId), format (constants).
 """
 
 from __future__ import annotations
@@ -20,10 +20,24 @@ from bisect import bisect_left
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from casckpt.format.constants import BLOB_BYTES_MAX
 from casckpt.ids import ObjectId, fingerprint
 
-__all__ = ["BlobGuide", "ChunkGuide", "Guide", "ListGuide", "OpenLeaf", "UnitGuide", "print_of"]
+__all__ = [
+    "SHORT_LIST",
+    "BlobGuide",
+    "ChunkGuide",
+    "Guide",
+    "ListGuide",
+    "OpenLeaf",
+    "UnitGuide",
+    "print_of",
+    "worth_a_guide",
+]
 
+SHORT_LIST = 16
+"""A list up to this long is written at a go, unless something in it is large."""
+_NESTING = frozenset((list, tuple, dict, str, bytes))
 _MARSHAL_VERSION = 2  # exact for built-in types; later versions write shared references
 
 
@@ -33,6 +47,16 @@ def print_of(part: Any) -> bytes | None:
         return fingerprint(marshal.dumps(part, _MARSHAL_VERSION))
     except ValueError:
         return None
+
+
+def worth_a_guide(item: Any) -> bool:
+    """Whether there may be enough below an item of a dict for a guide to save work."""
+    kind = type(item)
+    if kind is dict:
+        return True
+    if kind is list or kind is tuple:
+        return len(item) > SHORT_LIST or any(type(inner) in _NESTING for inner in item)
+    return (kind is str or kind is bytes) and len(item) > BLOB_BYTES_MAX >> 2
 
 
 class ChunkGuide:
