@@ -40,8 +40,6 @@ _GUIDED_BYTES_MIN = 192
 """A dict with less below it is encoded anew each time: that is as quick."""
 _GUIDED_KEYS_MAX = 4096
 """A dict with more keys is recognised as a whole or not at all."""
-_KEYS_REMEMBERED = 8192
-_KEY_LENGTH_REMEMBERED = 64
 
 _TUPLE_HEAD = cbor.head(cbor.TAG, c.TAG_TUPLE)
 _BYTEARRAY_HEAD = cbor.head(cbor.TAG, c.TAG_BYTEARRAY)
@@ -51,7 +49,6 @@ _SET_HEADS: dict[Any, bytes] = {
     frozenset: cbor.head(cbor.TAG, c.TAG_FROZENSET),
 }
 _SHORT_TEXT = c.INLINE_BYTES_MAX - 3  # with its head it is inlined
-_key_encodings: dict[str, bytes] = {}
 
 
 class Built(NamedTuple):
@@ -349,7 +346,7 @@ class FastBuilder:
             marks.append((len(assembly.links), assembly.linked))
             try:
                 if type(key) is str:
-                    name = _key_encodings.get(key) or self._key(key, depth)
+                    name = native.short_key(key) or native.as_key(self._entry(key, depth + 1))
                 else:
                     odd_keys |= type(key) is not int
                     name = native.as_key(self._entry(key, depth + 1))
@@ -395,12 +392,3 @@ class FastBuilder:
         spine, leaf = fan_out(assembly, ordered, keyed=True)
         form = spine.form(parts[0], c.TAG_MAP_TREE, leaf, order)
         return assembly.settle(form, mark, whole=whole, is_tree=True, base=base)
-
-    def _key(self, key: str, depth: int) -> bytes:
-        """The encoding of a str as a key, remembered if it is short."""
-        data = native.as_key(self._entry(key, depth + 1))
-        if len(key) <= _KEY_LENGTH_REMEMBERED:  # certainly no link
-            if len(_key_encodings) >= _KEYS_REMEMBERED:
-                _key_encodings.clear()
-            _key_encodings[key] = data
-        return data

@@ -26,6 +26,7 @@ __all__ = [
     "encode_atom",
     "link",
     "reduce",
+    "short_key",
     "triple",
 ]
 
@@ -75,6 +76,24 @@ def as_key(entry: bytes) -> bytes:
     if entry[0] != _TAGGED:
         return entry
     return _KEY_HEAD + cbor.encode_bytes(entry)
+
+
+_KEYS_REMEMBERED = 8192
+_short_keys: dict[str, bytes] = {}
+
+
+def short_key(key: str) -> bytes | None:
+    """The encoding of a short str as a key; the same few recur in every dict."""
+    data = _short_keys.get(key)
+    if data is None and len(key) <= 64:
+        try:
+            data = cbor.encode_text(key)
+        except UnicodeEncodeError:
+            return None
+        if len(_short_keys) >= _KEYS_REMEMBERED:
+            _short_keys.clear()
+        _short_keys[key] = data
+    return data
 
 
 def check_depth(depth: int) -> None:
