@@ -32,7 +32,8 @@ from casckpt.storage.engine import Engine, GcReport
 from casckpt.storage.memory import MemoryEngine
 from casckpt.thread import Thread, ThreadInfo
 from casckpt.tree.diff import Diff
-from casckpt.upkeep import fsck, gc, stats
+from casckpt.upkeep import fsck, gc, reindex, stats
+from casckpt.upkeep.report import Report
 from casckpt.values import Registry
 
 __all__ = ["MEMORY", "Durability", "Store", "open_store"]
@@ -227,14 +228,35 @@ class Store:
             raise InvalidInputError(f"grace= takes a timedelta or 0, not {grace!r}")
         return gc.collect(self._ledger, dry_run=dry_run, grace=grace, progress=progress)
 
-    def fsck(self, *, data: bool = True) -> Iterator[fsck.Finding]:
-        """What is damaged or untidy, as it is found; nothing: all is well.
+    def fsck(
+        self,
+        *,
+        level: fsck.Level = "data",
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Report:
+        """Look for damage; an empty report: all is well.
+
+        Others may read and write meanwhile. A finding says what is damaged or untidy and
+        which checkpoints need it.
 
         Args:
-            data: read every object, not the books alone.
+            level: "books" (indexes, refs, log, records), "data" (besides, the bytes of every
+                object) or "structure" (besides, builds a sample of the states anew).
+            progress: called with a stage's name, and how much of how much is done (0: unknown).
+
+        Raises:
+            InvalidInputError: no such level.
+            StorageError: the file cannot be read.
         """
-        self._ledger.check_open()
-        return fsck.check(self._ledger, data=data)
+        return fsck.check(self._ledger, level=level, progress=progress)
+
+    def reindex(self, *, progress: Callable[[str, int, int], None] | None = None) -> int:
+        """Make the lists that checkpoints are found by anew; how many places were wrong.
+
+        For a store that `fsck` found untidy. Others may read and write meanwhile.
+        """
+        faults = reindex.reindex(self._ledger, progress=progress)
+        return len(faults.missing) + len(faults.surplus)
 
     def stats(self) -> stats.Stats:
         """Counts and sizes."""

@@ -9,7 +9,7 @@ Imports: errors, ids, format (constants), storage (engine interface).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from threading import Lock
 
 from casckpt.errors import CorruptError, PrunedError
@@ -26,8 +26,22 @@ CACHE_BYTES = 16 << 20
 class Vault:
     """Verified, cached reading of objects, and drafts to write them."""
 
-    def __init__(self, engine: Engine, *, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+        gone: Callable[[ObjectId], PrunedError] | None = None,
+    ) -> None:
+        """Read from an engine.
+
+        Args:
+            engine: where the objects lie.
+            cache_bytes: payloads kept in memory.
+            gone: makes the error for an object that is not stored; None: a plain one.
+        """
         self.engine = engine
+        self._gone = gone or _missing
         self._cache: OrderedDict[ObjectId, tuple[int, bytes]] = OrderedDict()
         self._cache_bytes = 0
         self._cache_bytes_max = cache_bytes
@@ -57,6 +71,8 @@ class Vault:
                 found[oid] = cached
         if wanted:
             for oid, stored in zip(wanted, self.engine.read(wanted), strict=True):
+                if stored is None:
+                    raise self._gone(oid)
                 found[oid] = verified(oid, stored)
             self._remember({oid: found[oid] for oid in wanted})
         return [_of_kind(oid, found[oid], kind) for oid in oids]
@@ -122,11 +138,15 @@ class Draft:
         return self._vault.engine.commit(objects, refs, uses=uses, add=add, remove=remove)
 
 
+def _missing(oid: ObjectId) -> PrunedError:
+    msg = f"object {oid.hex()[:16]} is not stored: collected by gc, or lost (run fsck)"
+    return PrunedError(msg, object=oid.hex())
+
+
 def verified(oid: ObjectId, stored: StoredObject | None) -> tuple[int, bytes]:
     """Kind and payload, once they are proved to be those of `oid`."""
     if stored is None:
-        msg = f"object {oid.hex()[:16]} is not stored: collected by gc, or lost (run fsck)"
-        raise PrunedError(msg, object=oid.hex())
+        raise _missing(oid)
     if object_id(stored.kind, stored.payload) != oid:
         msg = f"object {oid.hex()[:16]} is damaged: its bytes do not match its id (run fsck)"
         raise CorruptError(msg, object=oid.hex())

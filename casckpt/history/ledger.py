@@ -9,12 +9,13 @@ Invariants: a head moves only from where the writer saw it (compare and set); wi
 nothing that was saved is ever left out of a thread by accident. Times grow along a history.
 
 Imports: errors, ids, format (records, constants), storage (engine interface), vault, tree
-(types), history (ancestry, names, notes, meta, states).
+(types), history (ancestry, collected, names, notes, meta, states).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from casckpt.errors import ClosedError, ConflictError, PrunedError, StorageError
@@ -23,6 +24,7 @@ from casckpt.format.records import CheckpointRecord
 from casckpt.history import meta as metas
 from casckpt.history import names, notes
 from casckpt.history.ancestry import Ancestry, Point
+from casckpt.history.collected import gone
 from casckpt.history.states import Guided, Guides, Settled, put_edit, put_meta, put_state
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import (
@@ -74,7 +76,7 @@ class Ledger:
             clock: nanoseconds since 1970-01-01 UTC.
         """
         self._engine = engine
-        self._vault = Vault(engine)
+        self._vault = Vault(engine, gone=partial(gone, engine))
         self._ancestry = Ancestry(self._vault)
         self._closed = False
         self.guides = Guides()
@@ -179,7 +181,7 @@ class Ledger:
                 point = self._append(thread, draft, content, expect)
             except MissingObjects as error:
                 if last is None:
-                    raise _gone(error) from None
+                    raise gone(self.engine, *error.ids) from None
                 # gc took something that was to be used again: build all of it anew.
                 last = None
             else:
@@ -207,7 +209,7 @@ class Ledger:
         try:
             point = self._append(thread, draft, content, None if head is None else head.id)
         except MissingObjects as error:
-            raise _gone(error) from None
+            raise gone(self.engine, *error.ids) from None
         last = self.guides.get(thread)
         if last is not None:
             # It proves what it knows, so it is as good for a later whole save as before.
@@ -284,11 +286,6 @@ def conflict(
 def crowded(thread: str) -> StorageError:
     """The error for losing every race."""
     return StorageError(f"{thread}: others were first {RETRIES_MAX} times in a row")
-
-
-def _gone(error: MissingObjects) -> PrunedError:
-    ids = sorted(oid.hex() for oid in error.ids)
-    return PrunedError(f"object {ids[0][:16]} is gone: collected by gc", objects=ids)
 
 
 def _short(oid: ObjectId | None) -> str:

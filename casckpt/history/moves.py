@@ -10,7 +10,8 @@ Undo goes to the position before the current one, and is itself logged, with the
 went to; as long as nothing else happens, the next undo goes on from there. After anything
 else it starts anew: undo then undoes that, then the undo before it, as in Emacs.
 
-Imports: errors, ids, storage (engine interface), history (ancestry, ledger, names, notes).
+Imports: errors, ids, storage (engine interface), history (ancestry, collected, ledger, names,
+notes).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import NamedTuple
 from casckpt.errors import ConflictError, CorruptError, NotFoundError, PrunedError
 from casckpt.history import names, notes
 from casckpt.history.ancestry import Point
+from casckpt.history.collected import gone
 from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
 from casckpt.history.notes import Note, ThreadOrigin
 from casckpt.ids import ObjectId
@@ -287,10 +289,7 @@ def _move(ledger: Ledger, name: str, choose: Callable[[Ref | None], RefUpdate | 
         except RefConflict as error:
             ref = error.actual
         except MissingObjects as error:
-            ids = sorted(oid.hex() for oid in error.ids)
-            raise PrunedError(
-                f"checkpoint {ids[0][:16]} is gone: collected by gc", objects=ids
-            ) from None
+            raise gone(ledger.engine, *error.ids) from None
         else:
             return
     raise crowded(name)

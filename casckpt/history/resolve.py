@@ -3,8 +3,8 @@
 A start is a thread's name if there is a thread of that name, else the beginning of an id. A
 full id (64 digits) is never a name.
 
-Imports: errors, ids, format (constants), storage (engine interface), history (ancestry, find, ledger, listing, moves,
-notes, revision).
+Imports: errors, ids, format (constants), storage (engine interface), history (ancestry, collected, find, ledger,
+listing, moves, notes, revision).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from casckpt.errors import InvalidInputError, NotFoundError
 from casckpt.format.constants import KIND_CHECKPOINT, KIND_NAMES
-from casckpt.history import notes
+from casckpt.history import collected, notes
 from casckpt.history.ancestry import Point
 from casckpt.history.find import Query, find
 from casckpt.history.ledger import Ledger
@@ -145,6 +145,9 @@ def _by_id(ledger: Ledger, prefix: str) -> Point:
         if stored is not None and stored.kind == KIND_CHECKPOINT:
             matches.append(ledger.ancestry.point(oid))
     if not matches:
+        when = collected.find(ledger.engine, prefix)
+        if when is not None:
+            raise collected.error(f"checkpoint {prefix}", when, revision=prefix)
         raise _no_thread(ledger, prefix)
     if len(matches) > 1:
         matches.sort(key=lambda point: -point.created_ns)
@@ -162,6 +165,8 @@ def _by_id(ledger: Ledger, prefix: str) -> Point:
 def _by_full_id(ledger: Ledger, oid: ObjectId) -> Point:
     (stored,) = ledger.engine.read([oid])
     if stored is None:
+        if collected.find(ledger.engine, oid.hex()) is not None:
+            raise collected.gone(ledger.engine, oid)
         raise NotFoundError(f"no checkpoint {oid.hex()}", revision=oid.hex())
     if stored.kind != KIND_CHECKPOINT:
         kind = KIND_NAMES.get(stored.kind, "object")

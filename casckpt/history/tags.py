@@ -8,16 +8,17 @@ Invariants: a tagged checkpoint is a root of gc (the TAGS object has it as its c
 whose tags were all taken away is not, so an empty TAGS object has no child.
 
 Imports: errors, ids, format (records, constants), storage (engine interface), history
-(ancestry, ledger, names, notes).
+(ancestry, collected, ledger, names, notes).
 """
 
 from __future__ import annotations
 
-from casckpt.errors import CorruptError, PrunedError
+from casckpt.errors import CorruptError
 from casckpt.format.constants import KIND_TAGS
 from casckpt.format.records import TagsRecord
 from casckpt.history import names, notes
 from casckpt.history.ancestry import Point
+from casckpt.history.collected import gone
 from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
 from casckpt.history.notes import Note
 from casckpt.storage.engine import MissingObjects, Posting, Ref, RefConflict, RefUpdate
@@ -82,10 +83,7 @@ def _change(
         except RefConflict as error:
             ref = error.actual
         except MissingObjects:
-            raise PrunedError(
-                f"checkpoint {point.id.hex()[:16]} is gone: collected by gc",
-                object=point.id.hex(),
-            ) from None
+            raise gone(ledger.engine, point.id) from None
         else:
             return new
     raise crowded(f"checkpoint {point.id.hex()[:16]}")

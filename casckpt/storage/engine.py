@@ -38,6 +38,7 @@ __all__ = [
     "Ref",
     "RefConflict",
     "RefUpdate",
+    "Removed",
     "StoredObject",
 ]
 
@@ -65,6 +66,10 @@ class StoredObject(NamedTuple):
 
 Children = Callable[[StoredObject], Sequence[ObjectId]]
 """Says what a payload refers to, in order, each once; see `Engine.check`."""
+
+
+Removed = Callable[[int, bytes], None]
+"""Told the kind of an object that gc removed, and how its id begins: 16 bytes at least."""
 
 
 class Ref(NamedTuple):
@@ -288,13 +293,15 @@ class Engine(Protocol):
         log_keep: timedelta | None = None,
         now_ns: int = 0,
         progress: Callable[[str, int, int], None] | None = None,
+        removed: Removed | None = None,
     ) -> GcReport:
         """Remove every object that is not reachable, while others write.
 
         Roots are: what `roots()` yields (called after the horizon is taken), the targets
         of all refs, and old and new target of every log entry not older than `log_keep`
         before `now_ns` (None: of every entry). Deleted refs with no entry that young are
-        forgotten. Runs in short transactions; may be killed at any moment.
+        forgotten. Runs in short transactions; may be killed at any moment. `removed` is
+        told of every object that was removed, once it is; it must not use the engine.
         """
         ...
 

@@ -33,6 +33,7 @@ from casckpt.storage.engine import (
     Ref,
     RefConflict,
     RefUpdate,
+    Removed,
     StoredObject,
 )
 from casckpt.storage.limits import check_commit, check_prefix, ref_key
@@ -273,6 +274,7 @@ class MemoryEngine:
         log_keep: timedelta | None = None,
         now_ns: int = 0,
         progress: Callable[[str, int, int], None] | None = None,
+        removed: Removed | None = None,
     ) -> GcReport:
         """See `Engine.gc`; one step under the lock, except for `roots`."""
         start = time.perf_counter()
@@ -282,18 +284,21 @@ class MemoryEngine:
         with self._open():
             forgotten = self._forgettable(log_keep, now_ns)
             live = self._mark(extra, horizon, log_keep, now_ns)
-            dead = [oid for oid in self._rows if oid not in live]
+            dead = [(row.kind, oid) for oid, row in self._rows.items() if oid not in live]
             report = GcReport(
                 objects_live=len(live),
                 objects_removed=len(dead),
-                bytes_removed=sum(len(self._rows[oid].payload) for oid in dead),
-                kinds_removed=dict(Counter(self._rows[oid].kind for oid in dead)),
+                bytes_removed=sum(len(self._rows[oid].payload) for _, oid in dead),
+                kinds_removed=dict(Counter(kind for kind, _ in dead)),
                 seconds=time.perf_counter() - start,
             )
             if not dry_run:
-                self._sweep(dead, forgotten)
+                self._sweep([oid for _, oid in dead], forgotten)
         if progress is not None:
             progress("gc", len(dead), len(dead))
+        for kind, oid in dead:
+            if removed is not None and not dry_run:
+                removed(kind, oid)
         return report
 
     def _is_young(self, entry: LogEntry, log_keep: timedelta | None, now_ns: int) -> bool:
@@ -352,8 +357,8 @@ class MemoryEngine:
             if any(child not in rows for child in row.children):
                 yield Problem("damage", "an object's child is missing", oid)
             if data and children is not None:
-                what = _compared(children, StoredObject(oid, row.kind, row.payload), row.children)
-                if what:
+                stored = StoredObject(oid, row.kind, row.payload)
+                if what := _compared(children, stored, row.children):
                     yield Problem("damage", f"object {oid.hex()[:16]}: {what}", oid)
         for ref in refs:
             if ref.target is not None and ref.target not in rows:

@@ -2,24 +2,28 @@
 
 Kept are: everything the heads of threads reach; what has a tag; what the log of moves of
 the last `grace` mentions, so that undo works for that long. Checkpoints are collected whole,
-with the parts of their states that nothing else has.
+with the parts of their states that nothing else has. What was removed is written down
+(history/collected.py), so that errors can say when it went.
 
-Imports: errors, ids, storage (engine interface), history (ledger, notes).
+Imports: errors, ids, format (constants), storage (engine interface), history (collected, ledger, notes).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
 from casckpt.errors import InvalidInputError
-from casckpt.history import notes
+from casckpt.format.constants import KIND_CHECKPOINT
+from casckpt.history import collected, notes
+from casckpt.history.collected import Run
 from casckpt.history.ledger import Ledger
 from casckpt.ids import ObjectId
-from casckpt.storage.engine import GcReport
+from casckpt.storage.engine import GcReport, Ref, RefConflict, RefUpdate
 
-__all__ = ["GRACE_DEFAULT", "collect", "roots"]
+__all__ = ["GRACE_DEFAULT", "collect", "drop_tags", "roots"]
 
 GRACE_DEFAULT: Final = timedelta(days=14)
 """Long enough to come back from a holiday to an agent that went wrong."""
@@ -43,16 +47,59 @@ def collect(
     """
     if grace < timedelta(0):
         raise InvalidInputError(f"a grace of {grace}: it may not be negative")
+    now_ns = ledger.clock()
+    before = collected.runs(ledger.engine)
+    removed = _Removed()
     report = ledger.engine.gc(
         lambda: roots(ledger),
         dry_run=dry_run,
         log_keep=grace,
-        now_ns=ledger.clock(),
+        now_ns=now_ns,
         progress=progress,
+        removed=removed.add,
     )
     if not dry_run:
         ledger.forget()
+        drop_tags(ledger)
+        micros = grace // timedelta(microseconds=1)
+        run = Run(now_ns, micros, removed.count, report.objects_removed, bytes(removed.prefixes))
+        collected.remember(ledger.engine, before, run)
     return report
+
+
+class _Removed:
+    """The checkpoints that were removed."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.prefixes = bytearray()
+
+    def add(self, kind: int, begin: bytes) -> None:
+        if kind == KIND_CHECKPOINT:
+            self.count += 1
+            if self.count <= collected.PREFIXES_MAX:
+                self.prefixes += begin[: collected.PREFIX_BYTES]
+
+
+def drop_tags(ledger: Ledger) -> None:
+    """Delete the refs of tags whose checkpoint is gone."""
+    after: str | None = None
+    while page := ledger.engine.refs(notes.TAGS, after=after, limit=_PAGE):
+        checkpoints = {_checkpoint(ref): ref for ref in page}
+        checkpoints.pop(None, None)
+        for oid in ledger.engine.missing([oid for oid in checkpoints if oid is not None]):
+            with suppress(RefConflict):
+                move = RefUpdate(checkpoints[oid].name, None, expect=checkpoints[oid])
+                ledger.engine.commit(refs=[move])
+        after = page[-1].name
+
+
+def _checkpoint(ref: Ref) -> ObjectId | None:
+    digits = ref.name.removeprefix(notes.TAGS)
+    try:
+        return ObjectId(bytes.fromhex(digits))
+    except ValueError:
+        return None  # fsck tells of it
 
 
 def roots(ledger: Ledger) -> Iterator[ObjectId]:

@@ -25,6 +25,7 @@ from casckpt.storage.engine import (
     Problem,
     Ref,
     RefUpdate,
+    Removed,
     StoredObject,
 )
 from casckpt.storage.limits import check_commit, check_prefix
@@ -243,13 +244,14 @@ class LmdbEngine:
         log_keep: timedelta | None = None,
         now_ns: int = 0,
         progress: Callable[[str, int, int], None] | None = None,
+        removed: Removed | None = None,
     ) -> GcReport:
         """See `Engine.gc`."""
         here = self._open()
         if not dry_run:
             here.check_writable(read_only=self.read_only)
         keep = None if log_keep is None else now_ns - log_keep // timedelta(microseconds=1) * 1000
-        collector = sweep.Collector(here, roots, dry_run=dry_run, keep_since_ns=keep)
+        collector = sweep.Collector(here, roots, dry_run=dry_run, keep_since_ns=keep, tell=removed)
         with closing(collector.steps()) as steps:
             for _ in steps:
                 if progress is not None:

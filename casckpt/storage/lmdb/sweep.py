@@ -60,7 +60,7 @@ from typing import Any, Final
 
 from casckpt.errors import StorageError
 from casckpt.ids import ObjectId
-from casckpt.storage.engine import GcReport
+from casckpt.storage.engine import GcReport, Removed
 from casckpt.storage.lmdb import feed, index, leases, litter, tables
 from casckpt.storage.lmdb.mark import BASE, LIVE, Marks
 from casckpt.storage.lmdb.roots import Roots
@@ -87,6 +87,7 @@ class Collector:
         roots: called after the horizon is taken, with no transaction open.
         dry_run: only mark; nothing is written.
         keep_since_ns: log entries older than this are no roots; None: all are.
+        tell: told of every object that was removed.
     """
 
     def __init__(
@@ -96,10 +97,12 @@ class Collector:
         *,
         dry_run: bool,
         keep_since_ns: int | None,
+        tell: Removed | None = None,
     ) -> None:
         self.space = space
         self._extra = roots
         self._dry_run = dry_run
+        self._tell = tell
         self._start = time.perf_counter()
         self._sign = leases.owner(next(_runs))
         self._epoch = 0
@@ -238,6 +241,9 @@ class Collector:
             done = self.space.write(_Batch(self, left).run)
             left = done.left
             self.removed += done.removed
+            if self._tell is not None:
+                for kind, begin in done.names:
+                    self._tell(kind, begin)
             self.removed_bytes += done.removed_bytes
             self.progress = ("sweep", len(self.seqs) - left, len(self.seqs))
             yield "sweep"
@@ -260,6 +266,8 @@ class _Batch:
         """Condemned rows still to be looked at, from the oldest."""
         self.removed: Counter[int] = Counter()
         self.removed_bytes = 0
+        self.names: list[tuple[int, bytes]] = []
+        """Kind and first bytes of the id of each object removed."""
 
     def run(self, txn: Any) -> _Batch:
         """Drain, then remove; returns what came out."""
@@ -297,6 +305,7 @@ class _Batch:
         if prefix:
             index.remove(txn, gc.tables.index, prefix, seq)
             self.removed[data[0] >> 4] += 1
+            self.names.append((data[0] >> 4, prefix))
         elif state == BASE:
             return 0
         if state != BASE:

@@ -1,0 +1,126 @@
+"""The lists that checkpoints are found by, compared with the checkpoints themselves.
+
+A checkpoint is in the list of all times, of its label and of the tags it has now, once each,
+at the time it was saved. Everything in the lists follows from the objects, so what is wrong
+can be put right.
+
+Invariants: what others save or tag meanwhile is not taken for a fault: each fault is looked
+at again, by itself, before it is told. Memory: some 300 bytes a checkpoint.
+
+Imports: errors, ids, format (constants), storage (engine interface), history (ancestry, ledger, notes, tags).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final, NamedTuple
+
+from casckpt.errors import CorruptError, PrunedError
+from casckpt.format.constants import KIND_CHECKPOINT
+from casckpt.history import notes
+from casckpt.history.ancestry import Point
+from casckpt.history.ledger import Ledger
+from casckpt.history.tags import tags_of
+from casckpt.ids import ObjectId
+from casckpt.storage.engine import Posting
+from casckpt.upkeep.report import Progress
+
+__all__ = ["Faults", "checkpoints", "compare"]
+
+_PAGE: Final = 1_024
+
+
+class Faults(NamedTuple):
+    """What is wrong with the lists."""
+
+    missing: list[Posting]
+    """Checkpoints that should be in a list and are not."""
+    surplus: list[Posting]
+    """Places in a list that no checkpoint asks for."""
+
+
+def compare(ledger: Ledger, progress: Progress | None = None) -> Faults:
+    """What the lists have too little and too much.
+
+    Raises:
+        CorruptError: the lists themselves cannot be read.
+    """
+    # The lists first: what is saved after that is in neither, or asks for one look more.
+    surplus = set(_all_postings(ledger))
+    missing = []
+    for done, point in enumerate(checkpoints(ledger), 1):
+        try:
+            wanted = _wanted(ledger, point)
+        except (CorruptError, PrunedError):
+            continue  # its tags are damaged: that is told elsewhere
+        for posting in wanted:
+            if posting in surplus:
+                surplus.remove(posting)
+            else:
+                missing.append(posting)
+        if progress is not None and not done % _PAGE:
+            progress("postings", done, 0)
+    return Faults(
+        sorted(posting for posting in missing if _is_missing(ledger, posting)),
+        sorted(posting for posting in surplus if _is_surplus(ledger, posting)),
+    )
+
+
+def checkpoints(ledger: Ledger) -> Iterator[Point]:
+    """All stored checkpoints that can be read, newest first."""
+    ids = ledger.engine.objects(KIND_CHECKPOINT)
+    while page := list(islice(ids, _PAGE)):
+        try:
+            yield from ledger.ancestry.points(page)
+        except (CorruptError, PrunedError):
+            for oid in page:
+                point = _point(ledger, oid)
+                if point is not None:
+                    yield point
+
+
+def _point(ledger: Ledger, oid: ObjectId) -> Point | None:
+    try:
+        return ledger.ancestry.point(oid)
+    except (CorruptError, PrunedError):
+        return None
+
+
+def _wanted(ledger: Ledger, point: Point) -> list[Posting]:
+    """The places where a checkpoint must be found."""
+    lists = [notes.TIMES, *map(notes.tag_list, tags_of(ledger, point))]
+    if point.label is not None:
+        lists.append(notes.label_list(point.label))
+    return [Posting(name, point.created_ns, point.id) for name in lists]
+
+
+def _all_postings(ledger: Ledger) -> Iterator[Posting]:
+    after: bytes | None = None
+    while found := ledger.engine.posting_lists(after=after, limit=_PAGE):
+        for name in found:
+            page = ledger.engine.postings(name, limit=_PAGE)
+            while page:
+                yield from page
+                page = ledger.engine.postings(name, after=page[-1], limit=_PAGE)
+        after = found[-1]
+
+
+def _is_missing(ledger: Ledger, posting: Posting) -> bool:
+    rank = posting.rank
+    if posting in ledger.engine.postings(posting.list, since=rank, until=rank + 1):
+        return False
+    point = _point(ledger, posting.id)
+    return point is not None and posting in _wanted(ledger, point)
+
+
+def _is_surplus(ledger: Ledger, posting: Posting) -> bool:
+    try:
+        (stored,) = ledger.engine.read([posting.id])
+        if stored is None:
+            return False  # gone by now; gc has seen to its places
+        if stored.kind != KIND_CHECKPOINT:
+            return True
+        return posting not in _wanted(ledger, ledger.ancestry.point(posting.id))
+    except (CorruptError, PrunedError):
+        return False  # what is damaged cannot say where it belongs
