@@ -13,6 +13,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
@@ -179,6 +180,21 @@ class Store:
         if old is None or new is None:
             raise NotFoundError("one of the threads has no checkpoint to compare")
         return diff(self._ledger, old, new, path=path, ordered=ordered)
+
+    def batch(self) -> AbstractContextManager[None]:
+        """Many saves, one transaction and one sync; for `with store.batch():`.
+
+        What is saved in the block, by this OS thread, is seen by it at once and by others
+        when the block ends: all of it, or, on an exception, nothing. Lists (`threads`,
+        `find`, `reflog`) show the store as it was before. Everything is kept in memory until
+        then. Moves other than saves are refused inside. Do not `await` in the block: it
+        belongs to the OS thread.
+
+        Raises:
+            ConflictError: when the block ends: a head that the batch moved was moved by
+                others meanwhile; nothing of the batch is saved.
+        """
+        return self._ledger.batch()
 
     def register(
         self,

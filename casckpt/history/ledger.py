@@ -14,11 +14,19 @@ Imports: errors, ids, format (records, constants), storage (engine interface), v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
+from threading import local
 from typing import Any, Final, NamedTuple
 
-from casckpt.errors import ClosedError, ConflictError, PrunedError, StorageError
+from casckpt.errors import (
+    ClosedError,
+    ConflictError,
+    InvalidInputError,
+    PrunedError,
+    StorageError,
+)
 from casckpt.format.constants import KIND_CHECKPOINT
 from casckpt.format.records import CheckpointRecord
 from casckpt.history import meta as metas
@@ -27,6 +35,7 @@ from casckpt.history.ancestry import Ancestry, Point
 from casckpt.history.collected import gone
 from casckpt.history.states import Guided, Guides, Settled, put_edit, put_meta, put_state
 from casckpt.ids import ObjectId
+from casckpt.storage.batch import BatchEngine
 from casckpt.storage.engine import (
     ABSENT,
     Engine,
@@ -64,6 +73,25 @@ class _Content(NamedTuple):
     tags: tuple[str, ...]
 
 
+class _Books(NamedTuple):
+    """An engine with what reads it."""
+
+    engine: Engine
+    vault: Vault
+    ancestry: Ancestry
+
+
+def _books(engine: Engine, below: Engine) -> _Books:
+    vault = Vault(engine, gone=partial(gone, below))
+    return _Books(engine, vault, Ancestry(vault))
+
+
+class _Here(local):
+    """What only this OS thread sees."""
+
+    batch: _Books | None = None
+
+
 class Ledger:
     """What all handles of one open store share. Safe to use from several OS threads."""
 
@@ -75,9 +103,8 @@ class Ledger:
             codec: types above the native ones.
             clock: nanoseconds since 1970-01-01 UTC.
         """
-        self._engine = engine
-        self._vault = Vault(engine, gone=partial(gone, engine))
-        self._ancestry = Ancestry(self._vault)
+        self._books = _books(engine, engine)
+        self._here = _Here()
         self._closed = False
         self.guides = Guides()
         self.codec = codec
@@ -87,19 +114,19 @@ class Ledger:
     def engine(self) -> Engine:
         """The engine; raises ClosedError."""
         self.check_open()
-        return self._engine
+        return (self._here.batch or self._books).engine
 
     @property
     def vault(self) -> Vault:
         """Objects; raises ClosedError."""
         self.check_open()
-        return self._vault
+        return (self._here.batch or self._books).vault
 
     @property
     def ancestry(self) -> Ancestry:
         """Walks over records; raises ClosedError."""
         self.check_open()
-        return self._ancestry
+        return (self._here.batch or self._books).ancestry
 
     @property
     def closed(self) -> bool:
@@ -114,14 +141,44 @@ class Ledger:
     def close(self) -> None:
         """Close the engine and forget what is cached; twice is fine."""
         self._closed = True
-        self._engine.close()
+        self._books.engine.close()
         self.forget()
 
     def forget(self) -> None:
         """Empty the caches (after gc, so that what was collected is seen to be gone)."""
-        self._ancestry.forget()
-        self._vault.forget()
+        self._books.ancestry.forget()
+        self._books.vault.forget()
         self.guides.clear()
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Hold back what this OS thread saves, and carry it out in one commit at the end.
+
+        Raises:
+            ConflictError: at the end: a thread's head was moved by others meanwhile.
+            InvalidInputError: a batch inside a batch.
+        """
+        self.check_open()
+        if self._here.batch is not None:
+            raise InvalidInputError("a batch does not go inside another one")
+        engine = BatchEngine(self._books.engine)
+        self._here.batch = _books(engine, self._books.engine)
+        try:
+            try:
+                yield
+            finally:
+                self._here.batch = None
+            engine.flush()
+        except BaseException as error:
+            # They tell of objects that were held back, and are no more.
+            self.guides.clear()
+            if isinstance(error, RefConflict):
+                wanted = engine.before(error.name)
+                actual = error.actual.target if error.actual is not None else None
+                raise conflict(notes.thread_name(error.name), wanted, actual) from None
+            if isinstance(error, MissingObjects):
+                raise gone(self._books.engine, *error.ids) from None
+            raise
 
     def ref(self, thread: str) -> Ref | None:
         """The ref of a thread, deleted ones included."""

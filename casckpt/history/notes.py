@@ -27,6 +27,7 @@ __all__ = [
     "label_list",
     "tag_list",
     "tags_ref",
+    "thread_name",
     "thread_ref",
 ]
 
@@ -41,6 +42,11 @@ TAG_LISTS: Final = b"tag\0"
 def thread_ref(name: str) -> str:
     """The ref that is a thread's head."""
     return THREADS + name
+
+
+def thread_name(ref: str) -> str:
+    """The thread whose head a ref is."""
+    return ref.removeprefix(THREADS)
 
 
 def tags_ref(checkpoint: ObjectId) -> str:
