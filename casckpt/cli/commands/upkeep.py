@@ -1,6 +1,6 @@
 """`casckpt gc`, `fsck`, `stats`: work on the whole store.
 
-Imports: click, casckpt.cli.
+Imports: click, casckpt.cli, upkeep (types).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from casckpt.cli.progress import meter
 from casckpt.cli.session import Session, pass_session
 from casckpt.cli.times import age
 from casckpt.cli.values import clean
+from casckpt.upkeep.fsck import Level
 
 __all__ = ["fsck", "gc", "stats"]
 
@@ -70,32 +71,40 @@ def gc(session: Session, dry_run: bool, grace: timedelta, as_json: bool) -> None
     short="check for damage",
     examples="""
         casckpt fsck
+        casckpt fsck --level structure              # build some states anew, too
         casckpt fsck --json
     """,
     exit_codes=(exits.NOT_FOUND, exits.CORRUPT, exits.STORAGE, exits.STORE_FILE),
 )
+@click.option(
+    "--level",
+    type=click.Choice(["books", "data", "structure"]),
+    default="data",
+    show_default=True,
+    help="How deep: indexes and records; every object; states built anew.",
+)
 @json_option
 @pass_session
-def fsck(session: Session, as_json: bool) -> None:
+def fsck(session: Session, level: Level, as_json: bool) -> None:
     """Check the store: its books, and every object against its id.
 
-    Exits with 5 if anything is damaged; what can be rebuilt ("untidy") is no damage.
+    Says what is damaged and which checkpoints need it. Exits with 5 if anything is damaged;
+    what can be rebuilt ("untidy") is no damage.
     """
-    damaged = problems = 0
-    with session.read() as store:
-        for problem in store.fsck():
-            problems += 1
-            damaged += problem.severity == "damage"
-            if as_json:
-                output.print_json(
-                    {"severity": problem.severity, "what": problem.what, "id": problem.id}
-                )
-            else:
-                severity = style.bad(problem.severity) if damaged else problem.severity
-                click.echo(f"{severity}: {clean(problem.what)}")
-    if not as_json and not problems:
+    with session.read() as store, meter() as show:
+        report = store.fsck(level=level, progress=show)
+    for found in report:
+        if as_json:
+            output.print_json(found.to_dict())
+            continue
+        damaged = found.severity == "damage"
+        first, *rest = str(found).removeprefix(found.severity).split("\n")
+        click.echo((style.bad(found.severity) if damaged else found.severity) + clean(first))
+        for line in rest:
+            click.echo(clean(line))
+    if not as_json and not report:
         click.echo("no problems found")
-    if damaged:
+    if not report.ok:
         click.get_current_context().exit(exits.CORRUPT)
 
 
@@ -111,21 +120,23 @@ def fsck(session: Session, as_json: bool) -> None:
 @json_option
 @pass_session
 def stats(session: Session, as_json: bool) -> None:
-    """Count threads, checkpoints, objects and bytes."""
+    """Count threads, checkpoints, objects and bytes; reads every record, but no states."""
     with session.read() as store:
         found = store.stats()
     if as_json:
-        kinds = {name: kind._asdict() for name, kind in found.kinds.items()}
-        output.print_json({"store": str(session.path), **found._asdict(), "kinds": kinds})
+        output.print_json({"store": str(session.path), **found.to_dict()})
         return
+    factor = found.dedup_factor
+    less = f", {factor:,.1f} times less than the states" if factor > 1 else ""
     rows = [
         ("store", clean(str(session.path))),
         ("engine", clean(found.engine)),
         ("threads", f"{found.threads:,}"),
         ("checkpoints", f"{found.checkpoints:,}"),
+        ("states", f"{style.size(found.states_bytes)} if each were written whole"),
         ("objects", f"{found.objects:,}"),
         ("uncompressed", style.size(found.payload_bytes)),
-        ("stored", style.size(found.stored_bytes)),
+        ("stored", style.size(found.stored_bytes) + less),
         ("files", f"{style.size(found.file_bytes)}, {style.size(found.free_bytes)} of them free"),
     ]
     for line in style.table(rows):
