@@ -39,7 +39,7 @@ def refs(ledger: Ledger) -> Iterator[Finding]:
                 yield from _told(ledger, ref, _thread)
             elif ref.name.startswith(notes.TAGS):
                 yield from _told(ledger, ref, _tags)
-            elif ref.name != collected.REF:
+            elif ref.name != collected.REF and not ref.name.startswith(notes.APPS):
                 yield Finding(UNTIDY, f"the ref {ref.name!r} is of no known kind")
         after = page[-1].name
 

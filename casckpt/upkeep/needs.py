@@ -7,7 +7,7 @@ was not named by anything else.
 Invariants: nothing raises because of damage. Memory: some 150 bytes an object; only used
 when something is damaged.
 
-Imports: errors, ids, format (constants, records), storage (engine interface), history (ledger, notes), vault, upkeep (contents).
+Imports: errors, ids, format (constants, records), storage (engine interface), history (ancestry, ledger, notes), vault, upkeep (contents, postings).
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from casckpt.errors import CorruptError, NotFoundError
 from casckpt.format.constants import KIND_CHECKPOINT
 from casckpt.format.records import CheckpointRecord
 from casckpt.history import notes
+from casckpt.history.ancestry import jump_step
 from casckpt.history.ledger import Ledger
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import StoredObject
 from casckpt.upkeep.contents import references
+from casckpt.upkeep.postings import readable
 from casckpt.vault import verified
 
 __all__ = ["SHOWN_MAX", "Need", "needs"]
@@ -78,16 +80,14 @@ class _Walk:
     def _others(self) -> Iterator[ObjectId]:
         """All else that is stored: rewound away, tagged, of deleted threads."""
         try:
-            page = self._ledger.engine.postings(notes.TIMES, limit=_PAGE)
-            while page:
-                yield from (posting.id for posting in page)
-                page = self._ledger.engine.postings(notes.TIMES, after=page[-1], limit=_PAGE)
+            yield from (posting.id for posting in readable(self._ledger, notes.TIMES))
         except CorruptError:
             return  # told by the books
 
     def _history(self, oid: ObjectId, thread: str | None) -> None:
         """A checkpoint and all before it, as far as they can be read."""
-        after: CheckpointRecord | None = None
+        jumps: dict[int, ObjectId] = {}
+        step: int | None = None
         todo: ObjectId | None = oid
         while todo is not None and todo not in self._seen:
             oid = todo
@@ -97,17 +97,21 @@ class _Walk:
                 record = CheckpointRecord.decode(stored.payload)
                 bad = self._below([i for i in references(stored) if i not in record.parents])
                 bad |= self._suspects & {oid}
-                step: int | None = record.step
-                todo, after = record.parents[0] if record.parents else None, record
+                step = record.step
+                todo = record.parents[0] if record.parents else None
+                if record.jump is not None and step:
+                    jumps[jump_step(step)] = record.jump
             else:
-                # The history goes on at the jump of the one that came after.
+                # The history goes on where a jump of one that came after leads, over the gap.
                 bad = frozenset({oid})
-                step = None if after is None else after.step - 1
-                todo = None if after is None or after.jump == oid else after.jump
-                after = None
+                step = None if step is None else step - 1
+                far = max((to for to in jumps if step is not None and to < step), default=None)
+                todo = None if far is None else jumps[far]
             for lost in bad:
                 name = _named(thread, step, oid)
                 self._found[lost] = self._found.get(lost, Need([], 0)).and_of(name)
+            if stored is None:
+                step = None if far is None else far + 1
 
     def _read(self, oid: ObjectId, kind: int | None = KIND_CHECKPOINT) -> StoredObject | None:
         """An object if it is sound, else None."""

@@ -26,9 +26,10 @@ from casckpt.ids import ObjectId
 from casckpt.storage.engine import Posting
 from casckpt.upkeep.report import Progress
 
-__all__ = ["Faults", "checkpoints", "compare"]
+__all__ = ["Faults", "checkpoints", "compare", "readable"]
 
 _PAGE: Final = 1_024
+_RANK_MAX: Final = (1 << 64) - 1
 
 
 class Faults(NamedTuple):
@@ -99,11 +100,44 @@ def _all_postings(ledger: Ledger) -> Iterator[Posting]:
     after: bytes | None = None
     while found := ledger.engine.posting_lists(after=after, limit=_PAGE):
         for name in found:
-            page = ledger.engine.postings(name, limit=_PAGE)
-            while page:
-                yield from page
-                page = ledger.engine.postings(name, after=page[-1], limit=_PAGE)
+            yield from readable(ledger, name)
         after = found[-1]
+
+
+def readable(ledger: Ledger, name: bytes) -> Iterator[Posting]:
+    """The list `name`, oldest first, without the places whose object is damaged."""
+    since, limit = 0, _PAGE
+    after: Posting | None = None
+    while since <= _RANK_MAX:
+        try:
+            page = ledger.engine.postings(
+                name, newest_first=False, since=since, after=after, limit=limit
+            )
+        except CorruptError:
+            if limit == 1:
+                since, after = _damaged_rank(ledger, name, since, after) + 1, None
+            limit = max(limit // 2, 1)
+            continue
+        yield from page
+        if len(page) < limit:
+            return
+        after, limit = page[-1], min(2 * limit, _PAGE)
+
+
+def _damaged_rank(ledger: Ledger, name: bytes, since: int, after: Posting | None) -> int:
+    """The rank of the next place in a list, which cannot be read."""
+    low, high = since, _RANK_MAX
+    while low < high:
+        middle = (low + high) // 2
+        try:
+            ledger.engine.postings(
+                name, newest_first=False, since=since, until=middle + 1, after=after, limit=1
+            )
+        except CorruptError:
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 def _is_missing(ledger: Ledger, posting: Posting) -> bool:

@@ -21,14 +21,13 @@ from casckpt.errors import CasckptError, CorruptError, NotFoundError
 from casckpt.format import constants as c
 from casckpt.format.records import CheckpointRecord
 from casckpt.history import notes
-from casckpt.history.find import heads
 from casckpt.history.ledger import Ledger
 from casckpt.history.states import root_id, size_of
 from casckpt.ids import ObjectId, object_id
 from casckpt.tree import native
 from casckpt.tree.build import SlowBuilder
 from casckpt.tree.read import Loader
-from casckpt.upkeep.postings import checkpoints
+from casckpt.upkeep.postings import checkpoints, readable
 from casckpt.upkeep.report import DAMAGE, Finding, Progress
 from casckpt.values import Registry
 
@@ -68,9 +67,12 @@ def check(ledger: Ledger, progress: Progress | None = None) -> Iterator[Finding]
 
 
 def _first(ledger: Ledger) -> Iterator[ObjectId]:
-    yield from (point.id for point in heads(ledger))
+    after: str | None = None
+    while page := ledger.engine.refs(notes.THREADS, after=after, limit=_PAGE):
+        yield from (ref.target for ref in page if ref.target is not None)
+        after = page[-1].name
     for name in ledger.engine.posting_lists(notes.TAG_LISTS, limit=_PAGE):
-        yield from (posting.id for posting in ledger.engine.postings(name, limit=_PAGE))
+        yield from (posting.id for posting in readable(ledger, name))
 
 
 def _spread(ids: list[ObjectId]) -> Iterator[ObjectId]:
