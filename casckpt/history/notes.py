@@ -17,6 +17,7 @@ from casckpt.format import cbor
 from casckpt.ids import ID_BYTES, ObjectId
 
 __all__ = [
+    "APPS",
     "LABELS",
     "TAGS",
     "TAG_LISTS",
@@ -33,6 +34,8 @@ __all__ = [
 
 THREADS: Final = "thread/"
 TAGS: Final = "tags/"
+APPS: Final = "app/"
+"""What is built on a store may have refs of its own under `app/WHO/`: their targets stay alive."""
 TIMES: Final = b"time"
 """The posting list of all checkpoints, by created_ns; so are those of labels and tags."""
 LABELS: Final = b"label\0"

@@ -74,7 +74,11 @@ GUESTS: dict[str, tuple[str, ...]] = {
     "pydantic": ("casckpt.values",),
     "attr": ("casckpt.values",),
     "attrs": ("casckpt.values",),
-    "marshal": ("casckpt.tree",),
+    # The same trick as the tree's: what a list's items print as, to see which changed.
+    "marshal": ("casckpt.tree", "casckpt.integrations.langgraph.proofs"),
+    "langgraph": ("casckpt.integrations.langgraph",),
+    "langchain_core": ("casckpt.integrations.langgraph",),
+    "ormsgpack": ("casckpt.integrations.langgraph.forms",),
 }
 
 LATE_GUESTS = ("numpy", "pydantic", "attr", "attrs")

@@ -11,12 +11,14 @@ from types import ModuleType
 import pytest
 
 import casckpt
-from tests.house.rooms import ROOT, Module, modules
+from tests.house.rooms import ROOT, Module, inside, modules
 
 LISTED = [m for m in modules() if not m.name.endswith("__main__")]
 
 
 def _import(module: Module) -> ModuleType:
+    if inside(module.name, "casckpt.integrations.langgraph"):
+        pytest.importorskip("langgraph.graph", reason='needs pip install "casckpt[langgraph]"')
     return importlib.import_module(module.name)
 
 

@@ -1,0 +1,328 @@
+"""Putting: LangGraph's checkpoints and pending writes into a store.
+
+A checkpoint is made of the one it names as its parent, by changing what changed: a channel
+whose version is what it was is not looked at, of a list only the items from the first new one
+on are serialized (`proofs`). The state is the channel values; LangGraph's metadata are the
+record's meta, beside versions and the like under "langgraph".
+
+Invariants: one put is one commit: objects, record, row in the catalogue, and the move of the
+casckpt thread's head. The head is what was put last; where that is no child of the head, the
+move is logged as a rewind, so that `undo` and the reflog know the branch that was left.
+
+Imports: errors, ids, format (constants, records), history (ancestry, ledger, meta, names,
+notes, states), storage (engine interface), tree.edit, tree.fast, vault, integrations.langgraph
+(catalogue, forms, keys, proofs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from casckpt.errors import CasckptError, LimitError, PrunedError, UnsupportedValueError
+from casckpt.format import constants as c
+from casckpt.format.records import CheckpointRecord
+from casckpt.history import names, notes
+from casckpt.history.ancestry import Point
+from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
+from casckpt.history.meta import check_meta
+from casckpt.history.states import put_edit, put_meta
+from casckpt.ids import ObjectId
+from casckpt.integrations.langgraph.catalogue import FACTS, Catalogue, Row, TaskWrites
+from casckpt.integrations.langgraph.forms import Forms
+from casckpt.integrations.langgraph.keys import Space
+from casckpt.integrations.langgraph.proofs import Left, ListProof, Proofs, provable
+from casckpt.storage.engine import MissingObjects, Posting, Ref, RefConflict, RefUpdate
+from casckpt.tree.edit import Edit
+from casckpt.tree.fast import FastBuilder
+from casckpt.vault import Draft
+
+__all__ = ["REST", "NewCheckpoint", "Putter", "head_move"]
+
+REST: Final = "__casckpt__"
+"""Where a state has what meta cannot hold: a channel may not be called so."""
+
+
+class NewCheckpoint(NamedTuple):
+    """What `put` is given."""
+
+    space: Space
+    parent_id: str | None
+    checkpoint: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    new_versions: Mapping[str, Any]
+
+
+class _Parent(NamedTuple):
+    point: Point | None = None
+    record: CheckpointRecord | None = None
+    left: Left | None = None
+    """What its put left in memory, if that was here and the last."""
+    versions: Mapping[str, Any] = {}
+    seen: Mapping[str, Any] = {}
+
+
+class Putter:
+    """Writes into one store."""
+
+    def __init__(self, ledger: Ledger, catalogue: Catalogue, proofs: Proofs) -> None:
+        self._ledger = ledger
+        self._catalogue = catalogue
+        self._proofs = proofs
+
+    # --- checkpoints -------------------------------------------------------------------------
+
+    def put(self, new: NewCheckpoint, forms: Forms) -> None:
+        """Store a checkpoint; one of the same id is replaced.
+
+        Raises:
+            TypeError: a value that the serializer does not know.
+            StorageError: disk full, read-only and the like.
+        """
+        self._catalogue.adopt(new.space)
+        for attempt in range(3):
+            parent = self._parent(new, fresh=attempt > 0)
+            try:
+                return self._put(new, forms, parent, opened=True)
+            except (LimitError, UnsupportedValueError, RecursionError):
+                return self._put(new, forms, _Parent(parent.point), opened=False)
+            except MissingObjects as error:
+                if attempt == 2:
+                    raise PrunedError("collected by gc while it was written") from error
+        return None
+
+    def _parent(self, new: NewCheckpoint, *, fresh: bool) -> _Parent:
+        if new.parent_id is None:
+            return _Parent()
+        row = self._catalogue.row(new.space, new.parent_id)
+        if row is None:
+            return _Parent()
+        try:
+            point = self._ledger.ancestry.point(row.record)
+            record = self._ledger.ancestry.record(row.record)
+            left = self._proofs.get(new.space.name, point.id)
+            if left is None:
+                facts = self._catalogue.meta(record).get(FACTS, {})
+        except PrunedError:
+            return _Parent()
+        if fresh:  # gc took part of its state: use nothing of it
+            return _Parent(point)
+        if left is not None:
+            return _Parent(point, record, left, left.versions, left.seen)
+        seen, versions = facts.get("versions_seen", {}), facts.get("channel_versions", {})
+        return _Parent(point, record, None, versions, seen)
+
+    def _put(self, new: NewCheckpoint, forms: Forms, parent: _Parent, *, opened: bool) -> None:
+        ledger = self._ledger
+        draft = ledger.vault.draft()
+        root = None if parent.record is None else parent.record.root
+        edit = Edit(
+            ledger.vault, ledger.codec, root, base=None if parent.point is None else parent.point.id
+        )
+        try:
+            lists = _Channels(new, forms, parent, opened=opened).change(edit.draft)
+            rest, meta = _facts(new, forms)
+            if rest:
+                edit.draft[REST] = rest
+            settled = put_edit(draft, edit)
+        finally:
+            edit.close()
+        written = put_meta(draft, ledger.codec, meta)
+        now_ns = max(ledger.clock(), 0)
+        before = parent.point
+        record = CheckpointRecord(
+            parents=() if before is None else (before.id,),
+            jump=None if before is None else ledger.ancestry.jump_for_child(before),
+            thread=new.space.name,
+            step=0 if before is None else before.step + 1,
+            created_ns=now_ns if before is None else max(before.created_ns + 1, now_ns),
+            label=_label(new, parent),
+            tags=(),
+            meta=written.data,
+            root=settled.data,
+        )
+        children = (*settled.links, *written.links, *record.parents)
+        oid = draft.put(c.KIND_CHECKPOINT, record.encode(), children, before.id if before else None)
+        run_id = new.metadata.get("run_id")
+        row = Row(
+            *(new.space, new.checkpoint["id"], oid, new.parent_id),
+            run_id if type(run_id) is str else None,
+        )
+        self._commit(draft, row, record)
+        ledger.ancestry.keep(oid, record)
+        checkpoint = new.checkpoint
+        seen = {
+            node: dict(versions) for node, versions in checkpoint.get("versions_seen", {}).items()
+        }
+        left = Left(oid, dict(checkpoint.get("channel_versions", {})), seen, lists)
+        self._proofs.keep(new.space.name, left)
+
+    def _commit(self, draft: Draft, row: Row, record: CheckpointRecord) -> None:
+        ledger, name = self._ledger, row.space.name
+        postings = [Posting(notes.TIMES, record.created_ns, row.record)]
+        if record.label is not None:
+            label = notes.label_list(record.label)
+            postings.append(Posting(label, record.created_ns, row.record))
+        ref = ledger.ref(name)
+        for _ in range(RETRIES_MAX):
+            parent = record.parents[0] if record.parents else None
+            move = head_move(ledger, ref, name, row.record, parent)
+            try:
+                draft.commit([move, row.update()], add=postings)
+            except RefConflict as error:
+                ref = error.actual
+            else:
+                return
+        raise crowded(name)
+
+    # --- pending writes ----------------------------------------------------------------------
+
+    def put_task(self, space: Space, checkpoint_id: str, new: TaskWrites, *, replace: bool) -> None:
+        """Add what a task wrote: where it wrote something already, that stays, or is replaced.
+
+        The checkpoint need not be there yet.
+        """
+        ledger = self._ledger
+        self._catalogue.adopt(space)
+        name = space.task(checkpoint_id, new.task_id)
+        for _ in range(RETRIES_MAX):
+            ref = ledger.engine.ref(name)
+            writes = {write[0]: write for write in new.writes}
+            base = None
+            if ref is not None and ref.target is not None:
+                base = ref.target
+                stored = {write[0]: write for write in self._catalogue.task(base).writes}
+                writes = {**stored, **writes} if replace else {**writes, **stored}
+            merged = new._replace(writes=tuple(writes[index] for index in sorted(writes)))
+            draft = ledger.vault.draft()
+            built = FastBuilder(draft, ledger.codec).build(merged.value())
+            oid = draft.put(c.KIND_VALUE, built.data, built.links, base)
+            try:
+                draft.commit([RefUpdate(name, oid, expect=expected(ref))])
+            except (RefConflict, MissingObjects):
+                continue
+            return
+        raise crowded(space.name)
+
+
+def head_move(
+    ledger: Ledger, ref: Ref | None, name: str, target: ObjectId, parent: ObjectId | None
+) -> RefUpdate:
+    """The move of a thread's head to a checkpoint with this parent; logged unless it is a save."""
+    alive = ref is not None and ref.target is not None
+    head = ref.target if ref is not None else None
+    now_ns = max(ledger.clock(), 0)
+    info = ref.info if alive and ref is not None else notes.ThreadOrigin(now_ns).encode()
+    log = None if head == parent else notes.Note("rewind").encode()
+    return RefUpdate(
+        notes.thread_ref(name), target, expect=expected(ref), info=info, log=log, time_ns=now_ns
+    )
+
+
+class _Channels:
+    """The channels of a new checkpoint, put into the draft of its parent's state."""
+
+    def __init__(self, new: NewCheckpoint, forms: Forms, parent: _Parent, *, opened: bool) -> None:
+        self._new = new
+        self._forms = forms
+        self._parent = parent
+        self._opened = opened and forms.opens
+
+    def change(self, draft: Any) -> dict[str, ListProof]:
+        """Change the draft; the proofs of its lists."""
+        values = self._new.checkpoint["channel_values"]
+        for name in [name for name in draft if name not in values]:
+            del draft[name]
+        if REST in values:
+            raise UnsupportedValueError(f"no channel may be called {REST!r}")
+        lists: dict[str, ListProof] = {}
+        left = self._parent.left
+        for name, value in values.items():
+            proof = left.lists.get(name) if left is not None else None
+            if name in draft and self._is_unchanged(name):
+                if proof is not None:
+                    lists[name] = proof
+            elif not self._opened:
+                draft[name] = self._forms.closed(value)
+            elif type(value) is list:
+                lists[name] = self._list(draft, name, value, proof)
+            else:
+                draft[name] = self._forms.stored(value)
+        return lists
+
+    def _is_unchanged(self, name: str) -> bool:
+        version = self._new.checkpoint.get("channel_versions", {}).get(name)
+        return (
+            version is not None
+            and name not in self._new.new_versions
+            and self._parent.versions.get(name) == version
+        )
+
+    def _list(self, draft: Any, name: str, value: list[Any], old: ListProof | None) -> ListProof:
+        # The prints are taken before the items are serialized: if somebody changes them in
+        # between, the next put finds them changed.
+        old = old or ListProof()
+        same = old.same(value)
+        proof = old.extended(value, same)
+        stored = self._forms.stored_items(value[same:])
+        if same:
+            items = draft[name]
+            del items[same:]
+            items.extend(stored)
+        else:
+            draft[name] = stored
+        return proof.without(same + provable(stored))
+
+
+def _facts(new: NewCheckpoint, forms: Forms) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What goes into the state because meta does not take it, and the meta."""
+    more = {key: value for key, value in new.checkpoint.items() if key != "channel_values"}
+    facts = _opened(more, forms)
+    metadata = _opened(dict(new.metadata), forms)
+    own: dict[str, Any] = {
+        "thread_id": new.space.thread_id,
+        "checkpoint_ns": new.space.checkpoint_ns,
+        "parent_id": new.parent_id,
+    }
+    if FACTS not in metadata and not own.keys() & facts.keys():
+        meta = {**metadata, FACTS: {**facts, **own}}
+        if _is_meta(meta):
+            return {}, meta
+    own |= {"id": new.checkpoint["id"], REST: True}
+    kept = {k: v for k, v in metadata.items() if k != FACTS and _is_meta({k: v})}
+    rest = {k: v for k, v in metadata.items() if k not in kept}
+    meta = {**kept, FACTS: own}
+    if not _is_meta(meta):
+        meta, rest = {FACTS: own}, metadata
+    return {"metadata": rest, "checkpoint": facts}, meta
+
+
+def _opened(value: dict[str, Any], forms: Forms) -> dict[str, Any]:
+    found = forms.clear.stored(value)
+    assert type(found) is dict  # noqa: S101 - what is stored for a dict is one
+    return found
+
+
+def _is_meta(meta: dict[str, Any]) -> bool:
+    try:
+        check_meta(meta)
+    except CasckptError:
+        return False
+    return True
+
+
+def _label(new: NewCheckpoint, parent: _Parent) -> str | None:
+    """The nodes that ran in a step of the loop; else where the checkpoint comes from."""
+    source = new.metadata.get("source")
+    nodes = [
+        node
+        for node, seen in new.checkpoint.get("versions_seen", {}).items()
+        if not node.startswith("__") and seen != parent.seen.get(node)
+    ]
+    for label in (",".join(sorted(nodes)) if source == "loop" else None, source):
+        try:
+            if label and names.check_label(label):
+                return str(label)
+        except CasckptError:
+            continue
+    return None

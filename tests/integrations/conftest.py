@@ -1,0 +1,18 @@
+"""The savers that the tests of LangGraph run on: in memory, and in a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(params=["memory", "disk"])
+def saver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    from casckpt.integrations.langgraph import CasckptSaver
+
+    path = "memory:" if request.param == "memory" else str(tmp_path / "store")
+    with CasckptSaver(path) as opened:
+        yield opened
