@@ -220,7 +220,7 @@ class Parser:
 
     def tagged(self, number: int, at: int, depth: int) -> tuple[Tag, int]:
         major, items, inner = head(self.data, at)
-        need(depth + (major == 4) < 256, "too deep")
+        need(depth + (major == 4) <= 256, "too deep")
         if major != 4:
             need(major != 6 or items in {2, 3, TEXT_TREE}, "a tag as content of a tag")
             content, end = self.value(at, depth)
@@ -300,7 +300,7 @@ class Parser:
 
     def leaf(self, at: int, depth: int, shape: int) -> tuple[list[Row], int]:
         """The entries of an array or map."""
-        need(depth < 256, "too deep")
+        need(depth <= 256, "too deep")
         items, at = self.expect(at, 5 if shape == MAP_TREE else 4)
         rows = []
         for _ in range(items):

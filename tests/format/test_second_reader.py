@@ -67,9 +67,9 @@ NATIVE = {
     "sets": [set(), {1, "x", b"y", (1, 2)}, frozenset({2, 1}), {words(400) for _ in range(30)}],
     "large set": {words(3) for _ in range(3000)},
     "deep": [
-        nested(250, lambda v: [v]),
-        nested(250, lambda v: {"a": v}),
-        nested(250, lambda v: (v,)),
+        nested(256, lambda v: [v]),
+        nested(256, lambda v: {"a": v}),
+        nested(256, lambda v: (v,)),
     ],
 }
 TAGGED = {
@@ -298,7 +298,7 @@ def link(payload, size=None):
         *("82", "8201", "d9ca5182818001", "d9ca51828080", "d9ca5283f680a0", "d9ca548180"),
         *("a201000102", "a20100f500", "d9ca568201f5", "d9ca568180", "a1a0" + "00", "d9ca5101"),
         *("d9ca61d9ca6101", "59" + "4001" + "00" * 16385, "590402" + "00" * 1026, "f4f4"),
-        "81" * 256 + "80",
+        "81" * 257 + "80",
     ],
 )
 def test_encodings_that_are_none(encoding):
