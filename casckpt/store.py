@@ -258,7 +258,8 @@ class Store:
         Args:
             level: "books" (indexes, refs, log, records), "data" (besides, the bytes of every
                 object) or "structure" (besides, builds a sample of the states anew).
-            progress: called with a stage's name, and how much of how much is done (0: unknown).
+            progress: called with a stage's name, and how much of how much is done (0:
+                unknown); it must not use the store.
 
         Raises:
             InvalidInputError: no such level.

@@ -48,8 +48,13 @@ def _told(
     ledger: Ledger, ref: Ref, check: Callable[[Ledger, Ref], Finding | None]
 ) -> Iterator[Finding]:
     try:
-        found = check(ledger, ref)
-    except CorruptError as error:
+        try:
+            found = check(ledger, ref)
+        except PrunedError:
+            # Moved away and collected since it was read: then look where it is now.
+            now = ledger.engine.ref(ref.name)
+            found = None if now is None or now.target is None else check(ledger, now)
+    except (CorruptError, PrunedError) as error:
         target = None if ref.target is None else ref.target.hex()
         found = Finding(DAMAGE, f"ref {ref.name!r}: {error.message}", target)
     if found is not None:

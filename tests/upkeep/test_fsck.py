@@ -9,6 +9,7 @@ from casckpt.format import cbor
 from casckpt.history import notes
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import ANY, Posting, RefUpdate
+from casckpt.upkeep import books
 from casckpt.upkeep.contents import references
 from tests.cli.harness import casckpt as run_cli
 from tests.upkeep import damage
@@ -317,6 +318,44 @@ def test_tags_of_another_checkpoint(path, made):
         engine.commit(refs=[RefUpdate("tags/" + made[4][0].id, tags.target)])
         (found,) = damaged(store.fsck(level="books"))
         assert made[4][0].id[:16] in found.what
+
+
+def test_others_at_work_are_no_fault(path, made):
+    """Between any two steps: saves, tags, rewinds, a gc of all that was moved away from."""
+    with opened(path) as store:
+        run = store.thread("a")
+
+        def work(_stage, done, _total):
+            if done:
+                return
+            old = run.save({"busy": True, "text": "y" * 3_000}, label="planned", tags=["new"])
+            old.untag("new")
+            run.save(2, tags=["t"]).tag("more")
+            run.rewind("~2")
+            run.save(3)
+            store.gc(grace=0)
+
+        for level in ("books", "data", "structure"):
+            assert list(store.fsck(level=level, progress=work)) == []
+        readable(store, made)
+
+
+def test_a_head_that_is_collected_while_it_is_looked_at(path, monkeypatch):
+    with opened(path) as store:
+        engine = store._ledger.engine
+        refs = type(engine).refs
+
+        def late(self, prefix="", **options):
+            monkeypatch.undo()  # once
+            page = refs(self, prefix, **options)
+            store.thread("c").rewind("@0")
+            store.gc(grace=0)
+            return page
+
+        store.thread("c").save("moved away from")
+        monkeypatch.setattr(type(engine), "refs", late)
+        assert list(books.refs(store._ledger)) == []
+        assert store.thread("c").load() == [1, 2, 3]
 
 
 def test_a_damaged_head_of_memory():
