@@ -29,6 +29,7 @@ __all__ = [
     "interleaved",
     "percentile",
     "quiet_gc",
+    "settle",
     "timed_ns",
 ]
 
@@ -127,6 +128,39 @@ def quiet_gc() -> Iterator[Callable[[], None]]:
         gc.unfreeze()
         if was_on:
             gc.enable()
+
+
+SETTLE_PROBES_MAX = 20
+
+
+def settle(folder: Path) -> float:
+    """Wait until the disk has nothing old to do; microseconds of a small write and its sync.
+
+    What an earlier run wrote or deleted makes every sync slower for a while. This syncs
+    everything, then probes once a second until three probes in a row agree within a quarter, or
+    twenty were made; the caller records what it returns.
+    """
+    os.sync()
+    medians: list[float] = []
+    probe = folder / "settle.tmp"
+    for _ in range(SETTLE_PROBES_MAX):
+        samples = Samples()
+        for number in range(20):
+            samples.add(timed_ns(_write_and_sync, probe, number)[0])
+        medians.append(samples.median_us())
+        last = medians[-3:]
+        if len(last) == 3 and max(last) <= 1.25 * min(last) and last[-1] <= 1.5 * min(medians):
+            break
+        time.sleep(1)
+    probe.unlink()
+    return medians[-1]
+
+
+def _write_and_sync(path: Path, number: int) -> None:
+    with path.open("wb") as file:
+        file.write(bytes((number,)) * 4096)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @dataclass(frozen=True)

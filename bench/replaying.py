@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.measure import IoCounter, Samples, quiet_gc, timed_ns
+from bench.measure import IoCounter, Samples, quiet_gc, settle, timed_ns
 from bench.peers.base import Durability, Peer
 from bench.peers.casckpt_store import rows_of_a_save
 from bench.peers.floors import SameBytesFloor
@@ -85,6 +85,7 @@ def replay_workload(
     base = Path(tempfile.mkdtemp(prefix="casckpt-bench-", dir=settings.folder))
     subjects = [_Subject(peer, base / peer.name) for peer in peers]
     opened: list[Peer] = []
+    fsync_us = settle(base) if settings.durability == "full" else None
     try:
         for subject in subjects:
             if subject.peer.name == SameBytesFloor.name:
@@ -96,7 +97,8 @@ def replay_workload(
             facts = _save_all(workload, subjects, settings, collect, progress)
             _reopen(subjects, settings)
             _load_all(facts["lengths"], subjects, settings, collect)
-        return _outcome(workload, subjects, settings, facts, progress)
+        outcome = _outcome(workload, subjects, settings, facts, progress)
+        return {**outcome, "fsync_us_before": fsync_us}
     finally:
         for peer in opened:
             peer.close()

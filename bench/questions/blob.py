@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     faults: list[str] = []
     missing = []
-    with scratch(arguments.folder) as base:
+    with scratch(arguments.folder, arguments.durability) as base:
         hashed_s = _seconds(lambda: blake3(data).digest())
         file_s = _seconds(lambda: _write(base / "plain", data, arguments.durability == "full"))
         values: list[tuple[str, Any, int | None]] = [

@@ -1,6 +1,6 @@
 """What the questions share: their options, a place for stores, and a line about the machine.
 
-Imports: bench.peers.base, bench.report.
+Imports: bench.measure, bench.peers.base, bench.report.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.measure import settle
 from bench.peers.base import PEERS, Peer, Unavailable, make
 from bench.report import human_us, ratio
 
@@ -57,10 +58,12 @@ def peers_of(names: str) -> tuple[list[Peer], list[str]]:
 
 
 @contextmanager
-def scratch(folder: str | None) -> Iterator[Path]:
-    """A folder for stores, removed afterwards."""
+def scratch(folder: str | None, durability: str = "none") -> Iterator[Path]:
+    """A folder for stores, removed afterwards; for durable saves on a disk that has settled."""
     path = Path(tempfile.mkdtemp(prefix="casckpt-bench-", dir=folder))
     try:
+        if durability == "full":
+            settle(path)
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)

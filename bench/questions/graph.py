@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Each kind of graph, each number of steps."""
     results = []
     for steps in arguments.steps:
-        with scratch(arguments.folder) as base:
+        with scratch(arguments.folder, arguments.durability) as base:
             rows = {
                 "graph, SqliteSaver": _graph(steps, base / "plain", arguments, delta=False),
                 "graph, SqliteSaver, DeltaChannel": _graph(

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     results: list[dict[str, Any]] = []
     missing: list[str] = []
     for size in arguments.sizes:
-        with scratch(arguments.folder) as base:
+        with scratch(arguments.folder, arguments.durability) as base:
             result, missing = _one_size(size, base, arguments)
             results.append(result)
     settings = {

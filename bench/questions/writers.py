@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         except Unavailable as error:
             missing.append(str(error))
             continue
-        with scratch(arguments.folder) as base:
+        with scratch(arguments.folder, arguments.durability) as base:
             results[name] = {
                 str(count): _together(name, count, base / str(count), arguments)
                 for count in (1, arguments.processes)

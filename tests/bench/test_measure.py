@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure import IoCounter, Samples, disk_usage, percentile, quiet_gc
+from bench.measure import IoCounter, Samples, disk_usage, percentile, quiet_gc, settle
 from bench.report import human_bytes, human_us, ratio, table
 
 
@@ -73,6 +73,16 @@ def test_written_bytes_are_counted(tmp_path: Path) -> None:
     counter.close()
     assert after is not None
     assert after - before >= 12345
+
+
+def test_a_settled_disk_is_found_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Busy for three probes, then steady: it stops at the third of those that agree."""
+    probes = iter([9000.0, 5000.0, 2000.0, 300.0, 310.0, 290.0])
+    monkeypatch.setattr(Samples, "median_us", lambda _: next(probes))
+    monkeypatch.setattr("bench.measure.os.sync", lambda: None)
+    monkeypatch.setattr("bench.measure.time.sleep", lambda _: None)
+    assert settle(tmp_path) == 290.0
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_collector_is_off_inside_and_on_after() -> None:
