@@ -238,25 +238,29 @@ class FastBuilder:
     ) -> bytes:
         """A list that no guide is kept of: mostly short ones, inside of something."""
         native.check_depth(depth)
-        mark = self._assembly.mark()
+        assembly = self._assembly
+        mark = assembly.mark()
+        entries: list[bytes] = []
         if len(value) <= SHORT_LIST:
-            parts, size = [prefix + cbor.head(cbor.ARRAY, len(value))], 0
+            size = 0
             for index, item in enumerate(value):
                 try:
                     entry = self._entry(item, depth + 1)
                 except InvalidInputError as error:
                     error.details.setdefault("steps", []).append(index)
                     raise
-                parts.append(entry)
+                entries.append(entry)
                 size += len(entry)
                 if size >= c.CHUNK_BYTES_MIN and ends_chunk(0, size, index + 1, len(entry), entry):
                     break
             else:
-                return self._assembly.settle(b"".join(parts), mark, whole=whole, is_tree=True)
-            self._assembly.take(mark)
-        run = ListRun(self._assembly, self._entry, value, None, self._base, guided=False)
+                form = b"".join((prefix, cbor.head(cbor.ARRAY, len(value)), *entries))
+                return assembly.settle(form, mark, whole=whole, is_tree=True)
+        run = ListRun(assembly, self._entry, value, None, self._base, guided=False)
+        if entries:  # the first leaf is full: go on from there, never anew
+            run.begin(entries, mark)
         form = run.form(prefix, depth + 1)
-        return self._assembly.settle(form, mark, whole=whole, is_tree=True)
+        return assembly.settle(form, mark, whole=whole, is_tree=True)
 
     def _guided_list(
         self, value: Sequence[Any], depth: int, prefix: bytes, old: ListGuide | None, *, whole: bool

@@ -18,7 +18,7 @@ from casckpt.errors import InvalidInputError
 from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.ids import ObjectId
-from casckpt.tree.assembly import Assembly
+from casckpt.tree.assembly import Assembly, Mark
 from casckpt.tree.guide import ChunkGuide, ListGuide, OpenLeaf, print_of
 from casckpt.tree.spine import Spine, reference
 from casckpt.tree.split import ends_chunk
@@ -63,6 +63,17 @@ class ListRun:
         self._resembled: ObjectId | None = base
         """What the leaf being written resembles."""
 
+    def begin(self, entries: list[bytes], mark: Mark) -> None:
+        """Take the first leaf, whose entries were written since `mark`."""
+        self._close(entries, mark, None)
+        self._position = len(entries)
+
+    def _close(self, entries: list[bytes], mark: Mark, print_: bytes | None) -> None:
+        """Put a full leaf."""
+        payload = cbor.head(cbor.ARRAY, len(entries)) + b"".join(entries)
+        oid, size = self._assembly.close(c.KIND_LIST_LEAF, payload, mark, self._resembled)
+        self._spine.push(0, reference(oid, len(entries), size, print_=print_), self._base)
+
     def form(self, prefix: bytes, depth: int) -> bytes:
         """The list's encoding behind `prefix`."""
         assembly = self._assembly
@@ -75,12 +86,10 @@ class ListRun:
             entries = self._take_open()
             closed = self._leaf(entries, depth)
             opaque |= assembly.opaque
-            payload = cbor.head(cbor.ARRAY, len(entries)) + b"".join(entries)
             if not closed:
                 break
-            print_ = self._print(first)
-            oid, size = assembly.close(c.KIND_LIST_LEAF, payload, mark, self._resembled)
-            self._spine.push(0, reference(oid, len(entries), size, print_=print_), self._base)
+            self._close(entries, mark, self._print(first))
+        payload = cbor.head(cbor.ARRAY, len(entries)) + b"".join(entries)
         if self._guided:
             links = tuple(assembly.links[mark[0] :])
             print_ = self._print(first) if entries else None

@@ -112,3 +112,21 @@ def test_wrong_counts_are_corrupt():
     tree = cbor.Tag(c.TAG_LIST_TREE, [[node, 3, 4], [], []])
     with pytest.raises(CorruptError, match="level"):
         Loader(objects, NoCodec()).value(cbor.encode_plain(tree))
+
+
+def test_deep_lists_that_are_cut_cost_no_more_than_others():
+    """Found by nesting: a short list whose first leaf was full was written all over again, and
+    so was every list inside of it: 2**depth times.
+    """
+    deep = "bottom"
+    for _ in range(c.DEPTH_MAX):
+        deep = [deep, "x" * 900, "y" * 900]
+    slow, fast = Objects(), Objects()
+    expected = SlowBuilder(slow, NoCodec()).build(deep)
+    built = FastBuilder(fast, NoCodec()).build(deep)
+    assert (built.data, built.links, built.linked) == (
+        expected.data,
+        expected.links,
+        expected.linked,
+    )
+    assert Loader(fast, NoCodec()).value(built.data) == deep
