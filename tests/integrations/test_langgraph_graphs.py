@@ -372,3 +372,16 @@ def test_a_branch_gets_a_name_and_is_compared(saver: CasckptSaver) -> None:
         saver.fork(middle, "bold")
     with pytest.raises(casckpt.NotFoundError):
         saver.fork(config("nobody"), "x")
+
+
+def test_a_deleted_thread_can_be_undone(saver: CasckptSaver) -> None:
+    graph = chat(saver)
+    graph.invoke(ask(), config())
+    before = told(graph)
+    saver.delete_thread("t")
+    assert told(graph) == []
+    saver.store.thread("t").undo()
+    after = [state[:4] for state in told(graph)]
+    assert after == [state[:4] for state in before]
+    graph.invoke(ask(1), config())
+    assert len(told(graph)) == 18

@@ -111,10 +111,6 @@ class Catalogue:
         prefix = keys.ALL if thread_id is None else keys.thread_prefix(thread_id)
         return [ref.name for ref in self._refs(prefix)]
 
-    def tasks_of(self, space: Space) -> list[Ref]:
-        """The rows of pending writes of a space, of whatever checkpoint."""
-        return [ref for ref in self._refs(space.prefix) if not ref.name.endswith(keys.END)]
-
     # --- checkpoints -------------------------------------------------------------------------
 
     def row(self, space: Space, checkpoint_id: str) -> Row | None:
@@ -139,7 +135,7 @@ class Catalogue:
 
     def has_rows(self, space: Space) -> bool:
         """Whether any checkpoint of the space has a row."""
-        return any(ref.name.endswith(keys.END) for ref in self._refs(space.prefix))
+        return any(ref.name.endswith(keys.END) for ref in self._refs(space.prefix, page=1))
 
     def _rows(self, space: Space, prefix: str, after: str | None) -> Iterator[Row]:
         row: Row | None = None
@@ -159,11 +155,11 @@ class Catalogue:
         if row is not None:
             yield row._replace(tasks=tuple(tasks))
 
-    def _refs(self, prefix: str, after: str | None = None) -> Iterator[Ref]:
-        size = _PAGE
-        while page := self._ledger.engine.refs(prefix, after=after, limit=size):
-            yield from page
-            after = page[-1].name
+    def _refs(self, prefix: str, after: str | None = None, *, page: int = _PAGE) -> Iterator[Ref]:
+        size = page
+        while found := self._ledger.engine.refs(prefix, after=after, limit=size):
+            yield from found
+            after = found[-1].name
             size = min(4 * size, _PAGE_MAX)
 
     # --- forks -------------------------------------------------------------------------------

@@ -105,17 +105,16 @@ class Forms:
     def restored(self, stored: Any) -> Any:
         """The value, of what was stored for it; uses up `stored`."""
         kind = type(stored)
+        if kind is dict:
+            return self._dict(stored)
         if kind is list:
             for index, item in enumerate(stored):
-                if type(item) in _HOLDERS:
+                if item and type(item) in _HOLDERS:
                     stored[index] = self.restored(item)
-            return stored
-        return self._dict(stored) if kind is dict else stored
+        return stored
 
     def _dict(self, stored: dict[Any, Any]) -> Any:
-        if SERDE in stored:
-            tag, data = stored[SERDE]
-            return self._serde.loads_typed((tag, data))
+        cls = None
         if CLASS in stored:
             cls = _CLASSES.get(stored[CLASS]) if self._builds else None
             if cls is None:
@@ -123,10 +122,11 @@ class Forms:
             del stored[CLASS]
         elif EXT in stored:
             return self._loaded(stored)
-        else:
-            cls = None
+        elif SERDE in stored:
+            tag, data = stored[SERDE]
+            return self._serde.loads_typed((tag, data))
         for key, value in stored.items():
-            if type(value) in _HOLDERS:
+            if value and type(value) in _HOLDERS:
                 stored[key] = self.restored(value)
         return stored if cls is None else _built(cls, stored)
 

@@ -7,18 +7,17 @@ history, a tag, another thread.
 Invariants: a row and the head it belongs to change in one commit; what a `DeltaChannel` of a
 kept checkpoint is computed from is kept with it.
 
-Imports: format (constants, records), history (ledger, moves, notes, states), ids, storage
+Imports: format (constants, records), history (ancestry, ledger, notes, states), ids, storage
 (engine interface), tree.edit, integrations.langgraph (catalogue, keys, putting).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from casckpt.errors import NotFoundError
 from casckpt.format import constants as c
-from casckpt.history import moves, notes
+from casckpt.history import notes
 from casckpt.history.ancestry import Point
 from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
 from casckpt.history.states import put_edit, put_meta
@@ -27,7 +26,7 @@ from casckpt.integrations.langgraph import keys
 from casckpt.integrations.langgraph.catalogue import Catalogue, Row
 from casckpt.integrations.langgraph.keys import Space
 from casckpt.integrations.langgraph.putting import head_move
-from casckpt.storage.engine import ANY, Posting, RefConflict, RefUpdate
+from casckpt.storage.engine import Posting, RefConflict, RefUpdate
 from casckpt.tree.edit import Edit
 from casckpt.vault import Draft
 
@@ -48,9 +47,7 @@ class Remover:
         """Remove all of a thread; one that is not there is fine."""
         spaces = {*self._catalogue.spaces(thread_id), keys.space(thread_id, "")}
         names = self._catalogue.names(thread_id)
-        self._ledger.engine.commit(refs=[RefUpdate(name, None, expect=ANY) for name in names])
-        for space in spaces:
-            self._end(space)
+        self._commit([RefUpdate(name, None) for name in names], ended=spaces)
 
     def delete_for_runs(self, run_ids: Iterable[str]) -> None:
         """Remove the checkpoints of these runs, with their writes, from all threads."""
@@ -68,8 +65,7 @@ class Remover:
         updates += [update._replace(target=None) for row in gone for update in self._tasks(row)]
         left = set(self._catalogue.rows(space)).difference(gone)
         if not left:
-            self._ledger.engine.commit(refs=updates)
-            self._end(space)
+            self._commit(updates, ended=[space])
             return
         newest = max(left, key=lambda row: row.checkpoint_id.encode())
         for _ in range(RETRIES_MAX):
@@ -83,17 +79,32 @@ class Remover:
             return
         raise crowded(space.name)
 
+    def _commit(self, updates: list[RefUpdate], *, ended: Iterable[Space]) -> None:
+        """Remove rows, and with them the threads of spaces that have none left."""
+        names = [space.name for space in ended]
+        for _ in range(RETRIES_MAX):
+            try:
+                self._ledger.engine.commit(refs=[*updates, *self._ends(names)])
+            except RefConflict:
+                continue
+            return
+        raise crowded(names[0])
+
+    def _ends(self, names: list[str]) -> Iterator[RefUpdate]:
+        for name in names:
+            ref = self._ledger.ref(name)
+            if ref is not None and ref.target is not None:
+                yield RefUpdate(
+                    *(notes.thread_ref(name), None, ref, ref.info),
+                    log=notes.Note("delete", (ref.info,)).encode(),
+                    time_ns=self._ledger.clock(),
+                )
+
     def _tasks(self, row: Row) -> list[RefUpdate]:
         return self._catalogue.task_updates(row.space, row)
 
     def _move(self, space: Space, row: Row) -> RefUpdate:
         return head_move(self._ledger, self._ledger.ref(space.name), space.name, row.record, None)
-
-    def _end(self, space: Space) -> None:
-        try:
-            moves.delete(self._ledger, space.name)
-        except NotFoundError:
-            return
 
     # --- copies ------------------------------------------------------------------------------
 
