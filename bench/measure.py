@@ -137,8 +137,8 @@ def settle(folder: Path) -> float:
     """Wait until the disk has nothing old to do; microseconds of a small write and its sync.
 
     What an earlier run wrote or deleted makes every sync slower for a while. This syncs
-    everything, then probes once a second until three probes in a row agree within a quarter, or
-    twenty were made; the caller records what it returns.
+    everything, then probes until three in a row agree within a quarter (a second apart, once
+    three did not), or twenty were made; the caller records what it returns.
     """
     os.sync()
     medians: list[float] = []
@@ -151,7 +151,8 @@ def settle(folder: Path) -> float:
         last = medians[-3:]
         if len(last) == 3 and max(last) <= 1.25 * min(last) and last[-1] <= 1.5 * min(medians):
             break
-        time.sleep(1)
+        if len(last) == 3:
+            time.sleep(1)
     probe.unlink()
     return medians[-1]
 

@@ -39,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--limit", type=int, metavar="N", help="only the first N checkpoints of each workload")
     add("--durability", choices=("full", "none"), default="full",
         help="full: every save is synced, by all subjects; none: by no one")  # fmt: skip
+    add("--order", choices=("auto", "steps", "blocks"), default="auto",
+        help="subjects interleaved at every step, or one after the other (auto: if durable)")  # fmt: skip
     add("--isolate", action=argparse.BooleanOptionalAction, default=True,
         help="every state of fresh objects (default)")  # fmt: skip
     add("--seed", type=int, default=1, help="of synthetic states, order and samples")
@@ -95,6 +97,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         packages.update(name for peer in peers for name in peer.packages)
         settings = Settings(
             durability=arguments.durability,
+            order=arguments.order,
             isolate=arguments.isolate,
             seed=arguments.seed,
             loads=arguments.loads,
@@ -109,7 +112,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "seed": arguments.seed,
         "limit": arguments.limit,
         "gc": "off while timed, collected between steps",
-        "order": "subjects shuffled at every step",
+        "order": arguments.order,
         "not_run": missing,
     }
     return document("replay", settings_said, results, packages)

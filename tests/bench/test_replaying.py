@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -53,6 +54,31 @@ def test_a_broken_peer_is_flagged(broken: type[HonestPeer], loads: int) -> None:
     assert not subjects[broken.name]["verified"]["ok"]
     assert subjects[broken.name]["verified"]["first_faults"]
     assert not all_verified({"results": [{"subjects": subjects}]})
+
+
+@pytest.mark.parametrize(
+    ("durability", "order", "together"),
+    [
+        ("none", "auto", True), ("full", "auto", False),
+        ("none", "blocks", False), ("full", "steps", True),
+    ],
+)  # fmt: skip
+def test_who_saves_beside_whom(durability: Any, order: Any, together: bool) -> None:
+    """Durable saves share a journal, so each subject is by itself, unless asked otherwise."""
+    saves: list[str] = []
+
+    class Noting(HonestPeer):
+        def save(self, thread: str, prepared: Any, label: str | None) -> None:
+            saves.append(self.name)
+            super().save(thread, prepared, label)
+
+    peers = [Noting(), Noting()]
+    peers[0].name, peers[1].name = "one", "two"
+    subjects = replayed(*peers, settings=Settings(durability=durability, order=order, loads=1))
+    assert saves.count("one") == saves.count("two") == 10
+    changes = sum(a != b for a, b in itertools.pairwise(saves))
+    assert (changes > 1) is together
+    assert all(subject["verified"]["ok"] for subject in subjects.values())
 
 
 def test_verify_names_what_is_wrong() -> None:
