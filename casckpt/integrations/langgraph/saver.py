@@ -8,7 +8,7 @@ Invariants: a shallow copy shares the store and works by itself; a saver closes 
 if it has opened it.
 
 Imports: errors, langchain_core, langgraph.checkpoint, checkpoint, store, tree.diff (types),
-integrations.langgraph (catalogue, forms, keys, proofs, putting, reading, removing).
+integrations.langgraph (catalogue, deltas, forms, keys, proofs, putting, reading, removing).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +29,7 @@ from langgraph.checkpoint.base import (
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
+    DeltaChannelHistory,
     get_checkpoint_id,
     get_checkpoint_metadata,
 )
@@ -38,6 +39,7 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from casckpt.checkpoint import Checkpoint as CasckptCheckpoint
 from casckpt.errors import InvalidInputError, LimitError, NotFoundError
 from casckpt.integrations.langgraph.catalogue import Catalogue, TaskWrites
+from casckpt.integrations.langgraph.deltas import delta_history
 from casckpt.integrations.langgraph.forms import Forms
 from casckpt.integrations.langgraph.keys import space
 from casckpt.integrations.langgraph.proofs import Proofs
@@ -128,6 +130,13 @@ class CasckptSaver(BaseCheckpointSaver[Any]):
             limit: no more than so many.
         """
         return self._reader.tuples(config, self._forms, filter=filter, before=before, limit=limit)
+
+    def get_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """What the values of delta channels are computed from, at the config's checkpoint."""
+        ledger = self.store._ledger  # noqa: SLF001 - of the same family
+        return delta_history(ledger, self._catalogue, config, channels, self._forms)
 
     # --- writing -----------------------------------------------------------------------------
 
@@ -284,6 +293,14 @@ class CasckptSaver(BaseCheckpointSaver[Any]):
         while (item := await asyncio.to_thread(next, found, _DONE)) is not _DONE:
             assert isinstance(item, CheckpointTuple)  # noqa: S101 - for the type checker
             yield item
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """As `get_delta_channel_history`."""
+        return await asyncio.to_thread(
+            self.get_delta_channel_history, config=config, channels=channels
+        )
 
     async def aput(
         self,

@@ -1,0 +1,64 @@
+"""Deltas: what the value of a `DeltaChannel` is computed from.
+
+Such a channel has its value in some checkpoints only; between them there are the writes of
+each step. Here they are collected back along the parents, and of a checkpoint only the asked
+channels are read.
+
+Invariants: the walk goes by parents, never by the order of ids, so a branch sees nothing of
+another; a circle of parents ends it (a checkpoint may be put again after its own child).
+
+Imports: langchain_core, langgraph.checkpoint, history (ledger, states), integrations.langgraph
+(catalogue, forms, reading).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import DeltaChannelHistory, PendingWrite
+
+from casckpt.history.ledger import Ledger
+from casckpt.history.states import load
+from casckpt.integrations.langgraph.catalogue import Catalogue
+from casckpt.integrations.langgraph.forms import Forms
+from casckpt.integrations.langgraph.reading import Reader
+
+__all__ = ["delta_history"]
+
+
+def delta_history(
+    ledger: Ledger,
+    catalogue: Catalogue,
+    config: RunnableConfig,
+    channels: Sequence[str],
+    forms: Forms,
+) -> Mapping[str, DeltaChannelHistory]:
+    """For each channel its writes since the nearest ancestor that has a value, and that value."""
+    reader = Reader(ledger, catalogue)
+    writes: dict[str, list[list[PendingWrite]]] = {name: [] for name in channels}
+    seeds: dict[str, Any] = {}
+    open_ = set(channels)
+    row = reader.row(config)
+    seen: set[str] = set()
+    while open_ and row is not None and row.parent_id and row.parent_id not in seen:
+        row = catalogue.row(row.space, row.parent_id)
+        if row is None:
+            break
+        seen.add(row.checkpoint_id)
+        found = reader.writes(row, forms)
+        root = ledger.ancestry.record(row.record).root
+        valued = catalogue.channels(ledger.ancestry.record(row.record))
+        for name in list(open_):
+            writes[name].append([write for write in found if write[1] == name])
+            if name in valued:
+                stored = load(ledger.vault, ledger.codec, root, (name,))
+                seeds[name] = forms.restored(stored)
+                open_.discard(name)
+    result: dict[str, DeltaChannelHistory] = {}
+    for name in channels:
+        result[name] = {"writes": [write for step in reversed(writes[name]) for write in step]}
+        if name in seeds:
+            result[name]["seed"] = seeds[name]
+    return result
