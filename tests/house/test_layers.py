@@ -150,7 +150,8 @@ def test_nothing_above_storage_knows_the_engine() -> None:
         f"{module.where}:{imported.line} imports {imported.target}"
         for module, imported in own_imports()
         if inside(imported.target, "casckpt.storage")
-        and imported.target not in {"casckpt.storage", "casckpt.storage.engine"}
+        and imported.target
+        not in {"casckpt.storage", "casckpt.storage.engine", "casckpt.storage.batch"}
         and not inside(module.name, "casckpt.storage")
         and module.name not in ENGINE_CHOOSERS
     ]
