@@ -280,3 +280,29 @@ def test_versions_grow_in_the_form_they_have(saver: CasckptSaver) -> None:
     new = saver.get_next_version(old, None)
     assert new > old
     assert new.startswith("00000000000000000000000000000010.")
+
+
+def test_a_thread_of_somebody_else_is_left_alone(saver: CasckptSaver) -> None:
+    saved = saver.store.thread("t").save([1, 2])
+    assert saver.get_tuple(config()) is None
+    with pytest.raises(casckpt.ConflictError, match="not saved by LangGraph"):
+        put(saver, "1")
+    with pytest.raises(casckpt.ConflictError):
+        saver.put_writes(config(id="1"), [("x", 1)], "task")
+    assert saver.store.thread("t").head == saved
+
+
+def test_a_fork_has_what_was_put_last(saver: CasckptSaver) -> None:
+    put(saver, "1", {"x": "old"}, run_id="r")
+    put(saver, "2", {"x": 2}, parent="1")
+    put(saver, "1", {"x": "new"}, parent="2", run_id="r")
+    saver.store.thread("t").fork("u")
+    for _ in range(2):
+        values = [
+            (t.checkpoint["id"], t.checkpoint["channel_values"]) for t in saver.list(config("u"))
+        ]
+        assert values[-2:] == [("2", {"x": 2}), ("1", {"x": "new"})]
+        put(saver, "3", {"x": 3}, parent="2", thread="u")
+    saver.delete_for_runs(["r"])
+    assert ids(saver.list(config("u"))) == ["3", "2"]
+    assert ids(saver.list(config("t"))) == ["2"]

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from casckpt.errors import CorruptError, PrunedError
+from casckpt.errors import ConflictError, CorruptError, PrunedError
 from casckpt.format import cbor
 from casckpt.format.constants import KIND_VALUE
 from casckpt.format.records import CheckpointRecord
@@ -165,25 +165,45 @@ class Catalogue:
     # --- forks -------------------------------------------------------------------------------
 
     def inherited(self, space: Space) -> list[Row]:
-        """What a casckpt thread without rows has in its history, greatest id first."""
+        """What a casckpt thread without rows has in its history, greatest id first.
+
+        Of one that was put again, only what was put last.
+        """
         head = self._ledger.head(space.name)
-        rows = []
+        rows: dict[str, Row] = {}
         for point in self._ledger.ancestry.walk(head):
-            facts = self.meta(self._ledger.ancestry.record(point.id)).get(FACTS)
-            if type(facts) is not dict:
-                continue  # saved by casckpt, between LangGraph's
+            meta = self.meta(self._ledger.ancestry.record(point.id))
+            facts, run_id = meta.get(FACTS), meta.get("run_id")
+            if type(facts) is not dict or facts["id"] in rows:
+                continue  # saved by casckpt, between LangGraph's; or put again since
             origin = keys.space(facts["thread_id"], facts["checkpoint_ns"])
             there = next(self._rows(origin, origin.checkpoint(facts["id"]), None), None)
             tasks = there.tasks if there is not None and there.record == point.id else ()
-            rows.append(Row(space, facts["id"], point.id, facts["parent_id"], None, tasks))
-        return sorted(rows, key=lambda row: row.checkpoint_id.encode(), reverse=True)
+            rows[facts["id"]] = Row(
+                *(space, facts["id"], point.id, facts["parent_id"]),
+                run_id if type(run_id) is str else None,
+                tasks,
+            )
+        return sorted(rows.values(), key=lambda row: row.checkpoint_id.encode(), reverse=True)
 
     def adopt(self, space: Space) -> None:
-        """Give a thread that casckpt forked rows of its own."""
-        if self._ledger.head(space.name) is None or self.has_rows(space):
+        """Give a thread that casckpt forked rows of its own.
+
+        Raises:
+            ConflictError: a thread of that name holds something else.
+        """
+        head = self._ledger.head(space.name)
+        if head is None or self.has_rows(space):
             return
+        inherited = self.inherited(space)
+        if not inherited:
+            raise ConflictError(
+                f"the thread {space.name} was not saved by LangGraph: choose another thread id",
+                expected=None,
+                actual=head.id.hex(),
+            )
         updates = []
-        for row in self.inherited(space):
+        for row in inherited:
             updates.append(row.update())
             updates += self.task_updates(space, row)
         self._ledger.engine.commit(refs=updates)
