@@ -50,6 +50,8 @@ def test_any_text_is_an_id(saver: CasckptSaver, odd: str) -> None:
         put(saver, id, {"x": id}, thread=odd, ns=odd)
         saver.put_writes(config(odd, id, odd), [("x", id)], task_id=odd)
     assert ids(saver.list(config(odd, ns=odd))) == expected
+    assert [t.config for t in saver.list(None)] == [config(odd, id, odd) for id in expected]
+    assert ids(saver.list(None, before=config(id=expected[0]))) == expected[1:]
     for id in expected:
         found = saver.get_tuple(config(odd, id, odd))
         assert found is not None
@@ -251,9 +253,9 @@ def test_with_allowlist_restores_more(saver: CasckptSaver) -> None:
     cls.__module__ = __name__
     globals()["Point"] = cls
     strict = CasckptSaver(saver.store, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+    put(strict, "1", {"p": [cls(3)]})
     allowing = strict.with_allowlist([(__name__, "Point")])
     assert isinstance(allowing, CasckptSaver)
-    put(strict, "1", {"p": [cls(3)]})
     for one, expected in ((strict, {"x": 3}), (allowing, cls(3))):
         found = one.get_tuple(config())
         assert found is not None
@@ -306,3 +308,23 @@ def test_a_fork_has_what_was_put_last(saver: CasckptSaver) -> None:
     saver.delete_for_runs(["r"])
     assert ids(saver.list(config("u"))) == ["3", "2"]
     assert ids(saver.list(config("t"))) == ["2"]
+
+
+def test_a_channel_that_was_empty_is_stored_when_it_has_a_value(saver: CasckptSaver) -> None:
+    put(saver, "1", {}, versions={"x": 1})
+    put(saver, "2", {"x": [1]}, parent="1", versions={"x": 1}, new={})
+    found = saver.get_tuple(config())
+    assert found is not None
+    assert found.checkpoint["channel_values"] == {"x": [1]}
+
+
+def test_a_deleted_checkpoint_does_not_come_back_by_its_id(saver: CasckptSaver) -> None:
+    """It is still in the history of the one after it."""
+    for n, run in enumerate(["a", "b", "a"]):
+        put(saver, str(n), {"x": n}, parent=None if n == 0 else str(n - 1), run_id=run)
+    saver.put_writes(config(id="1"), [("x", 1)], "task")
+    saver.delete_for_runs(["b"])
+    assert ids(saver.list(config())) == ["2", "0"]
+    assert saver.get_tuple(config(id="1")) is None
+    put(saver, "1", {"x": "again"}, parent="0")
+    assert pending(saver, "1") == []
