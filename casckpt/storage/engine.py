@@ -28,11 +28,13 @@ __all__ = [
     "ABSENT",
     "ANY",
     "Children",
+    "CompactReport",
     "Engine",
     "GcReport",
     "LogEntry",
     "MissingObjects",
     "NewObject",
+    "PackReport",
     "Posting",
     "Problem",
     "Ref",
@@ -176,8 +178,36 @@ class GcReport(NamedTuple):
     objects_live: int
     objects_removed: int
     bytes_removed: int
-    """Stored bytes (rows), not payload bytes."""
+    """Stored bytes of rows, not payload bytes. What packed objects have in blocks is not counted:
+    it goes with the block, or when pack writes the block anew."""
     kinds_removed: dict[int, int]
+    seconds: float
+
+
+class PackReport(NamedTuple):
+    """What pack did."""
+
+    objects_packed: int
+    blocks_written: int
+    payload_bytes: int
+    """Of the objects packed, uncompressed."""
+    bytes_before: int
+    """Stored bytes of their rows; of objects that were packed already, heads only."""
+    bytes_after: int
+    """Stored bytes of their rows and of the new blocks."""
+    complete: bool
+    """False: time was up before all was packed."""
+    longest_write_seconds: float
+    """Of all write transactions, waiting for other writers and for the disk included."""
+    seconds: float
+
+
+class CompactReport(NamedTuple):
+    """What compact did."""
+
+    bytes_before: int
+    """Of the file."""
+    bytes_after: int
     seconds: float
 
 
@@ -302,6 +332,41 @@ class Engine(Protocol):
         before `now_ns` (None: of every entry). Deleted refs with no entry that young are
         forgotten. Runs in short transactions; may be killed at any moment. `removed` is
         told of every object that was removed, once it is; it must not use the engine.
+        """
+        ...
+
+    def pack(
+        self,
+        *,
+        keep: int = 0,
+        seconds_max: float | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> PackReport:
+        """Store objects more densely, while others read and write.
+
+        Changes nothing that can be seen but sizes. Runs in short transactions; may be killed
+        at any moment, and called again to go on.
+
+        Args:
+            keep: about so many of the newest objects stay as they are.
+            seconds_max: stop after about so long.
+            progress: called with a stage's name, and how much of how much is done.
+
+        Raises:
+            StorageError: a gc or another pack is at work; read-only; disk full.
+        """
+        ...
+
+    def compact(self, *, progress: Callable[[str, int, int], None] | None = None) -> CompactReport:
+        """Give free bytes back to the disk, by writing the file anew.
+
+        Nothing else in this process can use the store meanwhile, and no other process may
+        have it open. Needs as much disk as the result. Killed at any moment: the old file
+        or the new one is there, whole.
+
+        Raises:
+            StorageError: another process has it open; read-only; disk full.
+            CorruptError: a page is damaged; nothing was changed.
         """
         ...
 

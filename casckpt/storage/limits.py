@@ -21,6 +21,7 @@ __all__ = [
     "RANK_MAX",
     "REF_NAME_BYTES_MAX",
     "check_commit",
+    "check_keep",
     "check_prefix",
     "ref_key",
 ]
@@ -69,6 +70,16 @@ def check_commit(
             raise LimitError(f"the name of a list has 1 to {LIST_NAME_BYTES_MAX} bytes")
         if not 0 <= posting.rank <= RANK_MAX:
             raise InvalidInputError(f"a rank is 0 to 2**64 - 1, not {posting.rank}")
+
+
+def check_keep(keep: int) -> None:
+    """Refuse what is not a number of objects.
+
+    Raises:
+        InvalidInputError: negative.
+    """
+    if keep < 0:
+        raise InvalidInputError(f"keep= is a number of objects, not {keep}")
 
 
 def check_prefix(prefix: str) -> None:

@@ -6,7 +6,7 @@ is a dict, every commit happens under one lock.
 Invariants: those of `engine`; an object's order of storing (`_Row.order`) grows and is
 never used twice, and its children's are smaller.
 
-Imports: errors, ids, the engine interface, limits, moves.
+Imports: errors, ids, the engine interface, limits, moves, undivided.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from casckpt.storage.engine import (
 )
 from casckpt.storage.limits import check_commit, check_prefix, ref_key
 from casckpt.storage.moves import conflicts, move
+from casckpt.storage.undivided import Undivided
 
 __all__ = ["MemoryEngine"]
 
@@ -58,7 +59,7 @@ def _compared(children: Children, stored: StoredObject, kept: Sequence[ObjectId]
     return "" if same else "it was stored with other children than its payload has"
 
 
-class MemoryEngine:
+class MemoryEngine(Undivided):
     """An engine without a file; closing it forgets everything.
 
     Args:

@@ -93,7 +93,7 @@ def ids_with_prefix(space: Space, prefix: str, limit: int) -> list[ObjectId]:
             if not spelled.startswith(prefix[: len(spelled)]) or len(found) >= limit:
                 break
             seq = int.from_bytes(value[index.PREFIX_BYTES :], "big")
-            known = objects.load(txn, space.tables.rows, space.payloads, seq)
+            known = objects.load(txn, space.tables, space.payloads, seq)
             if known is not None and known.id.hex().startswith(prefix):
                 found.append(known.id)
     return found
@@ -102,7 +102,7 @@ def ids_with_prefix(space: Space, prefix: str, limit: int) -> list[ObjectId]:
 def _stored(space: Space, txn: Any, finder: Any, seq: int) -> ObjectId | None:
     """The id of a row, if the index leads to it."""
     try:
-        known = objects.load(txn, space.tables.rows, space.payloads, seq)
+        known = objects.load(txn, space.tables, space.payloads, seq)
     except CorruptError:
         return None  # nobody knows its id; `check` tells of it
     if known is None or index.find(finder, known.id) != seq:

@@ -1,7 +1,8 @@
 """What is remembered between transactions, and why it cannot lie.
 
-Invariants: a seq is never used twice, so what a row says (`Payloads`) stays true for ever,
-though the row may be gone. That an id is stored under a seq (`Seqs`) is true as long as
+Invariants: neither a seq nor a block's number is ever used twice, so what a row says
+(`Payloads`; packing changes only how it says it) and what a block holds (`Blocks`) stays true
+for ever, though the row or block may be gone. That an id is stored under a seq (`Seqs`) is true as long as
 no index entry was removed, that is under the same epoch (`tables.State`): the memory is
 dropped when the epoch has moved on, whichever process moved it.
 
@@ -18,7 +19,7 @@ from typing import Final
 
 from casckpt.ids import ObjectId, object_id
 
-__all__ = ["Known", "Payloads", "Seqs"]
+__all__ = ["Blocks", "Known", "Payloads", "Seqs"]
 
 PAYLOADS_BYTES_MAX: Final = 16 << 20
 """Payloads kept: bases of what is likely read or written next."""
@@ -26,6 +27,8 @@ PAYLOAD_BYTES_MAX: Final = 128 << 10
 """Larger ones are never bases and would push the others out."""
 ENTRY_BYTES: Final = 400
 """What an entry costs besides its payload, roughly."""
+BLOCKS_BYTES_MAX: Final = 16 << 20
+"""Decompressed blocks kept: what is read near by is likely in the same one."""
 SEQS_MAX: Final = 1 << 16
 
 
@@ -56,10 +59,39 @@ class Known:
         self._id = oid
 
 
+class Blocks:
+    """Decompressed blocks by number; the least recently used go first, the last one stays."""
+
+    def __init__(self, bytes_max: int = BLOCKS_BYTES_MAX) -> None:
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[int, bytes] = OrderedDict()
+        self._bytes = 0
+        self._bytes_max = bytes_max
+
+    def get(self, number: int) -> bytes | None:
+        """The block, if remembered."""
+        raw = self._entries.get(number)
+        if raw is not None:
+            with suppress(KeyError):
+                self._entries.move_to_end(number)
+        return raw
+
+    def put(self, number: int, raw: bytes) -> None:
+        """Remember it. Only committed blocks: an aborted number is given out again."""
+        with self._lock:
+            if number not in self._entries:
+                self._bytes += len(raw)
+            self._entries[number] = raw
+            while self._bytes > self._bytes_max and len(self._entries) > 1:
+                _, old = self._entries.popitem(last=False)
+                self._bytes -= len(old)
+
+
 class Payloads:
-    """Decoded rows by seq; the least recently used go first."""
+    """Decoded rows by seq; the least recently used go first. The blocks go with them."""
 
     def __init__(self, bytes_max: int = PAYLOADS_BYTES_MAX) -> None:
+        self.blocks = Blocks()
         self._lock = threading.Lock()
         self._entries: OrderedDict[int, Known] = OrderedDict()
         self._bytes = 0

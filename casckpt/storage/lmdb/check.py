@@ -6,6 +6,7 @@ kill the process. If it finds any, that is all that is told.
 The books: every entry of the index leads to a row, no two to the same, and no two from one
 id; with all those rows taken for live, one scan of gc's own (`mark`) must find every child
 and every base that they need, indexed where it is a child. What is left over serves nobody.
+A packed row's block is there, and long enough; a block that no row lies in is untidy.
 Targets of refs are stored; refs, log and postings can be read. The data: every row decodes,
 and the index leads from the id of its bytes to it; what it refers to, if the caller can say,
 are its children.
@@ -27,11 +28,12 @@ from typing import Any, Final
 
 from casckpt.errors import CorruptError, StorageError
 from casckpt.storage.engine import Children, Problem, StoredObject
-from casckpt.storage.lmdb import browse, files, index, objects, posts, refs, tables
+from casckpt.storage.lmdb import blocks, browse, files, index, leases, objects, posts, refs, tables
 from casckpt.storage.lmdb.caches import Payloads
 from casckpt.storage.lmdb.mark import LIVE, Marks
-from casckpt.storage.lmdb.row import DEPTH_MAX, parse
+from casckpt.storage.lmdb.row import DEPTH_MAX, Head, parse
 from casckpt.storage.lmdb.space import Space
+from casckpt.storage.lmdb.survey import Survey
 from casckpt.storage.lmdb.tables import SEQ_MAX
 
 __all__ = ["check"]
@@ -54,7 +56,14 @@ def check(space: Space, *, data: bool, children: Children | None = None) -> Iter
         for problem in problems:
             yield Problem("damage", f"a page of the file: {problem}", final=True)
         return
-    for step in (_books, _refs, _log, _posts, partial(_data, children) if data else _nothing):
+    for step in (
+        _books,
+        _blocks,
+        _refs,
+        _log,
+        _posts,
+        partial(_data, children) if data else _nothing,
+    ):
         try:
             yield from step(space)
         except CorruptError as error:
@@ -162,6 +171,59 @@ def _enter_index(space: Space, marks: _Survey) -> None:
         after = page[-1] if page else b""
 
 
+def _blocks(space: Space) -> Iterator[Problem]:
+    """Rows against the blocks they lie in, each slice in one snapshot: packing moves rows."""
+    used: set[int] = set()
+    suspects: dict[int, str] = {}
+    with space.reading() as txn:
+        top = tables.state(txn, space.tables).last_block
+    below: int | None = None
+    more = True
+    while more:
+        lengths: dict[int, int | None] = {}
+        with space.reading(buffers=True) as txn:
+            slice_ = browse.descend(txn, space.tables.rows, below, SLICE)
+            for seq, row in slice_:
+                head = _packed(seq, row)
+                if head is None:
+                    continue
+                used.add(head.block)
+                if head.block not in lengths:
+                    lengths[head.block] = blocks.raw_bytes(txn, space.tables, head.block)
+                length = lengths[head.block]
+                if length is None:
+                    suspects[seq] = f"block {head.block} is missing"
+                elif head.offset + head.size > length:
+                    suspects[seq] = f"row {seq} ends behind the end of block {head.block}"
+        more = len(slice_) == SLICE
+        below = slice_[-1][0] if slice_ else None
+    yield from _name(space, suspects, "lost")
+    yield from _unused(space, top, used)
+
+
+def _packed(seq: int, row: bytes) -> Head | None:
+    """The head of a packed row; of a malformed one other steps tell."""
+    try:
+        head = parse(seq, row)
+    except CorruptError:
+        return None
+    return head if head.block else None
+
+
+def _unused(space: Space, top: int, used: set[int]) -> Iterator[Problem]:
+    """Blocks up to `top` without rows, unless packing or gc are at work: they come by that."""
+    survey = Survey(space)
+    for _ in survey.blocks():
+        pass
+    unused = sorted(n for n in survey.found if n <= top and n not in used)
+    with space.reading() as txn:
+        busy = leases.holder(txn, space.tables, leases.GC) is not None
+    if unused and not busy:
+        yield Problem("untidy", f"{len(unused)} blocks serve nobody; gc or pack removes them")
+    if survey.found and max(survey.found) > survey.top:
+        yield _damage(f"a block has the number {max(survey.found)}, which was not given out")
+
+
 def _refs(space: Space) -> Iterator[Problem]:
     after: str | None = None
     more = True
@@ -238,11 +300,11 @@ def _look(txn: Any, space: Space, cache: Payloads, finder: Any, seq: int, row: b
     """What is wrong with a row's bytes, or, if they are not indexed, could be."""
     try:
         head = parse(seq, row)
-        known = objects.load(txn, space.tables.rows, cache, seq)
+        known = objects.load(txn, space.tables, cache, seq)
         if known is not None and index.find(finder, known.id) == seq:
             if head.base:
                 base = cache.get(head.base)
-                if base is not None and base.depth + 1 != head.depth:
+                if base is not None and base.depth >= head.depth:
                     return f"row {seq} states a depth of {head.depth} (limit {DEPTH_MAX})"
             return ""
     except CorruptError as error:
@@ -254,13 +316,13 @@ def _read(
     txn: Any, space: Space, cache: Payloads, finder: Any, seq: int, children: Children
 ) -> list[Problem]:
     """What is wrong with a sound object's payload, or with the children that were stored."""
-    known = objects.load(txn, space.tables.rows, cache, seq)
+    known = objects.load(txn, space.tables, cache, seq)
     if known is None:
         return []
     try:
         named = children(StoredObject(known.id, known.kind, known.payload))
         seqs = tuple(index.find(finder, oid) for oid in named)
-        if objects.children(txn, space.tables.rows, cache, seq) == seqs:
+        if objects.children(txn, space.tables, cache, seq) == seqs:
             return []
         what = "its row has other children than its payload"
     except CorruptError as error:

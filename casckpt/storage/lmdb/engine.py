@@ -18,9 +18,11 @@ from casckpt.errors import ClosedError, InvalidInputError
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import (
     Children,
+    CompactReport,
     GcReport,
     LogEntry,
     NewObject,
+    PackReport,
     Posting,
     Problem,
     Ref,
@@ -28,14 +30,16 @@ from casckpt.storage.engine import (
     Removed,
     StoredObject,
 )
-from casckpt.storage.limits import check_commit, check_prefix
+from casckpt.storage.limits import check_commit, check_keep, check_prefix
 from casckpt.storage.lmdb import (
     browse,
     check,
     commit,
+    compact,
     files,
     index,
     objects,
+    pack,
     plan,
     posts,
     refs,
@@ -131,7 +135,7 @@ class LmdbEngine:
             finder = txn.cursor(here.tables.index)
             for oid in ids:
                 seq = index.find(finder, oid)
-                known = seq and objects.load(txn, here.tables.rows, here.payloads, seq)
+                known = seq and objects.load(txn, here.tables, here.payloads, seq)
                 found.append(StoredObject(oid, known.kind, known.payload) if known else None)
         return found
 
@@ -257,6 +261,30 @@ class LmdbEngine:
                 if progress is not None:
                     progress(*collector.progress)
         return collector.report()
+
+    def pack(
+        self,
+        *,
+        keep: int = 0,
+        seconds_max: float | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> PackReport:
+        """See `Engine.pack`."""
+        here = self._open()
+        here.check_writable(read_only=self.read_only)
+        check_keep(keep)
+        packer = pack.Packer(here, keep=keep, seconds_max=seconds_max)
+        with closing(packer.steps()) as steps:
+            for _ in steps:
+                if progress is not None:
+                    progress(*packer.progress)
+        return packer.report()
+
+    def compact(self, *, progress: Callable[[str, int, int], None] | None = None) -> CompactReport:
+        """See `Engine.compact`."""
+        here = self._open()
+        here.check_writable(read_only=self.read_only)
+        return compact.compact(here, progress)
 
     def check(self, *, data: bool = True, children: Children | None = None) -> Iterator[Problem]:
         """See `Engine.check`."""

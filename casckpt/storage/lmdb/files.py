@@ -21,10 +21,20 @@ from typing import Final
 import lmdb
 from lmdb.verify import VerifyError, verify
 
-from casckpt.errors import CorruptError, NotAStoreError
+from casckpt.errors import CorruptError, NotAStoreError, StorageError
 from casckpt.storage.lmdb import faults, tables
 
-__all__ = ["DATA", "LOCK", "create", "expect_store", "expect_whole", "identity", "page_problems"]
+__all__ = [
+    "DATA",
+    "LOCK",
+    "create",
+    "expect_store",
+    "expect_whole",
+    "identity",
+    "page_problems",
+    "seize",
+    "swap",
+]
 
 DATA: Final = "data.mdb"
 LOCK: Final = "lock.mdb"
@@ -144,6 +154,44 @@ def _fill(workshop: Path, header: bytes, lib_version: int) -> None:
         tables.create(env, header)
     finally:
         env.close()
+
+
+def seize(path: Path) -> int | None:
+    """Lock a store's lock file as LMDB does before it makes that file anew: alone.
+
+    This process must not have the store open. Who opens it waits until the file that is
+    returned is closed; closing it ends every lock this process has on the lock file.
+
+    Raises:
+        StorageError: another process has the store open.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows: there, a file that somebody has open cannot be replaced
+        return None
+    try:
+        handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0, os.SEEK_SET)
+        except BlockingIOError:
+            os.close(handle)
+            msg = f"{path} is open in another process: close it there first"
+            raise StorageError(msg, path=str(path)) from None
+        except OSError:
+            os.close(handle)
+            raise
+    except OSError as error:
+        raise faults.of_os(error, str(path)) from error
+    return handle
+
+
+def swap(new: Path, path: Path) -> None:
+    """Put a new data file in the place of the old one, to stay."""
+    try:
+        new.replace(path / DATA)
+        _sync_directory(path)
+    except OSError as error:
+        raise faults.of_os(error, str(path)) from error
 
 
 def _sync_directory(path: Path) -> None:

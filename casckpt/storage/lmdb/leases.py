@@ -1,4 +1,4 @@
-"""Signs in `meta` that somebody is in the middle of something: long commits, gc.
+"""Signs in `meta` that somebody is in the middle of something: long commits, gc, packing.
 
 A commit of more than one transaction leaves a lease with its first seq, and gc holds for
 live whatever lies from there on. Who crashes leaves the sign behind; it is recognised by
@@ -8,25 +8,29 @@ everything again in its last transaction, and a gc notices that another one has 
 something (`State.epoch`).
 
 Invariants: a lease is written in the same transaction as the first row it protects, and
-removed in the one that moves the refs.
+removed in the one that moves the refs. gc and packing have one sign between them (`Turn`),
+and write nothing without seeing it in the same transaction.
 
-Imports: tables.
+Imports: errors, tables.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from casckpt.errors import StorageError
 from casckpt.storage.lmdb.tables import Tables, number_key
 
-__all__ = ["GC", "claim", "drop", "holder", "is_alive", "lease_key", "lowest", "owner"]
+__all__ = ["GC", "Turn", "claim", "drop", "holder", "is_alive", "lease_key", "lowest", "owner"]
 
 GC: Final = b"gc"
 _LEASE: Final = b"lease"
+_runs = itertools.count(1)
 
 
 def _read(path: str) -> str:
@@ -118,3 +122,37 @@ def lowest(txn: Any, tables: Tables, *, clean: bool) -> int | None:
             else:
                 there = cursor.next()
     return found
+
+
+class Turn:
+    """The sign of one run of gc or of packing.
+
+    Args:
+        path: of the store, for messages.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.sign = owner(next(_runs))
+
+    def take(self, txn: Any, tables: Tables) -> None:
+        """Leave the sign, unless somebody else is at work."""
+        if holder(txn, tables, GC) is not None:
+            msg = f"{self._path}: another gc or pack is at work; wait for its end"
+            raise StorageError(msg, path=self._path)
+        claim(txn, tables, GC, self.sign)
+
+    def is_mine(self, txn: Any, tables: Tables) -> bool:
+        """Whether nobody else has begun."""
+        return bool(txn.get(GC, db=tables.meta) == self.sign)
+
+    def check(self, txn: Any, tables: Tables) -> None:
+        """Raise StorageError if somebody else has begun."""
+        if not self.is_mine(txn, tables):
+            msg = f"{self._path}: another gc or pack has begun; this one stops"
+            raise StorageError(msg, path=self._path)
+
+    def end(self, txn: Any, tables: Tables) -> None:
+        """Take the sign away."""
+        if self.is_mine(txn, tables):
+            drop(txn, tables, GC)

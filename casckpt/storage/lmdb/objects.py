@@ -1,4 +1,4 @@
-"""Reading rows: following a chain of deltas, resolving children.
+"""Reading rows: following a chain of deltas, opening a block, resolving children.
 
 Invariants: nothing here consults the index; a row that is there has its bases, or the file
 is damaged. A chain is never followed further than DEPTH_MAX.
@@ -11,14 +11,16 @@ from __future__ import annotations
 from typing import Any
 
 from casckpt.errors import CorruptError
-from casckpt.storage.frame import DELTA, Base, decode
+from casckpt.storage.frame import BLOCK, DELTA, Base, decode
+from casckpt.storage.lmdb import blocks
 from casckpt.storage.lmdb import row as rows
 from casckpt.storage.lmdb.caches import Known, Payloads
+from casckpt.storage.lmdb.tables import Tables
 
 __all__ = ["children", "load"]
 
 
-def load(txn: Any, table: Any, cache: Payloads, seq: int) -> Known | None:
+def load(txn: Any, tables: Tables, cache: Payloads, seq: int) -> Known | None:
     """The content of a row; None if there is no such row.
 
     Raises:
@@ -30,7 +32,7 @@ def load(txn: Any, table: Any, cache: Payloads, seq: int) -> Known | None:
     chain = []
     at = seq
     while base is None:
-        data = txn.get(at.to_bytes(8, "big"), db=table)
+        data = txn.get(at.to_bytes(8, "big"), db=tables.rows)
         if data is None:
             if at == seq:
                 return None
@@ -46,8 +48,11 @@ def load(txn: Any, table: Any, cache: Payloads, seq: int) -> Known | None:
     found = []
     try:
         for at, head, data in reversed(chain):
-            against = None if base is None else Base(base.payload, base.id)
-            payload = decode(head.codec, head.size, data[head.frame_at :], against)
+            if head.codec == BLOCK:
+                payload = blocks.payload(txn, tables, cache.blocks, head)
+            else:
+                against = None if base is None else Base(base.payload, base.id)
+                payload = decode(head.codec, head.size, data[head.frame_at :], against)
             base = Known(head.kind, payload, head.depth)
             found.append((at, base))
     except CorruptError as error:
@@ -56,7 +61,7 @@ def load(txn: Any, table: Any, cache: Payloads, seq: int) -> Known | None:
     return base
 
 
-def children(txn: Any, table: Any, cache: Payloads, seq: int) -> tuple[int, ...]:
+def children(txn: Any, tables: Tables, cache: Payloads, seq: int) -> tuple[int, ...]:
     """Seqs of all children of a row, in order; remembered with its payload.
 
     Raises:
@@ -70,7 +75,7 @@ def children(txn: Any, table: Any, cache: Payloads, seq: int) -> tuple[int, ...]
         if known is not None and known.children is not None:
             found = known.children
             break
-        data = txn.get(at.to_bytes(8, "big"), db=table)
+        data = txn.get(at.to_bytes(8, "big"), db=tables.rows)
         if data is None:
             raise CorruptError(f"row {at} is missing, though row {seq} needs it")
         head = rows.parse(at, data)

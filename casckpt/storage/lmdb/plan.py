@@ -132,9 +132,9 @@ def _read_base(
 ) -> None:
     """Fetch what is needed of a base; a hint that leads nowhere is no error."""
     seq = finder.find(oid)
-    known = objects.load(txn, space.tables.rows, space.payloads, seq) if seq else None
+    known = objects.load(txn, space.tables, space.payloads, seq) if seq else None
     if known is not None and known.depth < DEPTH_MAX:
-        children = objects.children(txn, space.tables.rows, space.payloads, seq)
+        children = objects.children(txn, space.tables, space.payloads, seq)
         bases[oid] = _Base(seq, known, children)
 
 

@@ -167,7 +167,7 @@ def _object(
     if len(value) != ENTRY_BYTES:
         raise CorruptError("a posting is malformed")
     seq = int.from_bytes(value[8:], "big")
-    known = objects.load(txn, tables.rows, cache, seq)
+    known = objects.load(txn, tables, cache, seq)
     if known is None or index.find(finder, known.id) != seq:
         return None
     return known.id

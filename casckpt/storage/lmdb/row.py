@@ -6,13 +6,20 @@
     varint    length of the payload
     if the codec is DELTA:
       varint    own seq - base's seq
-      byte      depth: how many deltas lie between this payload and a whole one, 1 to 32
+      byte      depth: at most so many deltas lie between this payload and a whole one, 1 to 32
       varint    shared: this many leading children are those of the base's row
+    if the codec is BLOCK:
+      varint    number of the block
+      varint    where the payload begins in it
     varint    number of the other children
     varint    own seq - child's seq, for each of them
-    frame     the rest
+    frame     the rest; nothing if the codec is BLOCK
 
 A varint has 7 bits a byte, lowest first, the high bit set on all but the last.
+
+A row is rewritten only by packing, which puts BLOCK in the place of another codec, or another
+block in the place of a block: kind, size, payload and children stay. So a base's depth may
+become smaller than its deltas know, never larger.
 
 Invariants: children and base have smaller seqs, so a row refers only to what is older; a
 base's row is there as long as the row is. A list of children is never longer than the row.
@@ -25,7 +32,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from casckpt.errors import CorruptError
-from casckpt.storage.frame import DELTA
+from casckpt.storage.frame import BLOCK, DELTA
 from casckpt.storage.limits import PAYLOAD_BYTES_MAX
 
 __all__ = ["DEPTH_MAX", "Head", "encode_head", "parse"]
@@ -51,6 +58,10 @@ class Head(NamedTuple):
     """Seqs of the other children."""
     frame_at: int
     """Where the frame begins."""
+    block: int = 0
+    """Number of the block; 0: none."""
+    offset: int = 0
+    """Where the payload begins in the block."""
 
 
 def _varint(number: int) -> bytes:
@@ -70,6 +81,9 @@ def encode_head(seq: int, head: Head) -> bytes:
         out += _varint(seq - head.base)
         out.append(head.depth)
         out += _varint(head.shared)
+    elif head.codec == BLOCK:
+        out += _varint(head.block)
+        out += _varint(head.offset)
     out += _varint(len(head.own))
     for child in head.own:
         gap = seq - child
@@ -92,7 +106,7 @@ def parse(seq: int, row: bytes) -> Head:
         at = 2
         if size > 127:
             size, at = _read(row, 1)
-        base = depth = shared = 0
+        base = depth = shared = block = offset = 0
         if first & 15 == DELTA:
             gap = row[at]
             at += 1
@@ -106,6 +120,9 @@ def parse(seq: int, row: bytes) -> Head:
                 shared, at = _read(row, at - 1)
             if base < 1 or not gap or not 1 <= depth <= DEPTH_MAX:
                 raise CorruptError(f"row {seq}: a delta without a possible base")
+        elif first & 15 == BLOCK:
+            block, at = _read(row, at)
+            offset, at = _read(row, at)
         count = row[at]
         at += 1
         if count > 127:
@@ -120,7 +137,9 @@ def parse(seq: int, row: bytes) -> Head:
         raise CorruptError(f"row {seq}: its head is cut short") from None
     if first < 16 or size > PAYLOAD_BYTES_MAX:
         raise CorruptError(f"row {seq}: kind or size out of range")
-    return Head(first >> 4, first & 15, size, base, depth, shared, own, at)
+    if first & 15 == BLOCK and (not block or len(row) != at):
+        raise CorruptError(f"row {seq}: packed, but in no block or with a frame of its own")
+    return Head(first >> 4, first & 15, size, base, depth, shared, own, at, block, offset)
 
 
 def _children(seq: int, row: bytes, at: int, count: int) -> tuple[tuple[int, ...], int]:

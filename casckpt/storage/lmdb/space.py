@@ -62,11 +62,19 @@ class Space:
         self.users = 0
         self.dead = ""
         self._map_bytes = map_bytes
+        self._guard: int | None = None
         self._open()
 
     def _open(self) -> None:
         lock_was_there = (Path(self.path) / files.LOCK).exists()
-        self.env = self._environment(self._map_bytes)
+        while True:
+            # Another process may put a compacted file there at this moment. Once LMDB has
+            # locked the one that it opened, nobody does.
+            identity = files.identity(Path(self.path))
+            self.env = self._environment(self._map_bytes)
+            if files.identity(Path(self.path)) == identity:
+                break
+            self.env.close()
         try:
             files.expect_whole(self.env, Path(self.path))
             self.tables = tables.open_tables(self.env, self.path)
@@ -77,6 +85,12 @@ class Space:
             if not lock_was_there:
                 (Path(self.path) / files.LOCK).unlink(missing_ok=True)
             raise
+
+    def _close(self) -> None:
+        self.env.close()
+        if self._guard is not None:
+            os.close(self._guard)
+            self._guard = None
 
     def _environment(self, map_bytes: int) -> lmdb.Environment:
         options: dict[str, Any] = {
@@ -145,9 +159,13 @@ class Space:
         finally:
             self.gate.leave()
 
-    def reading(self) -> Reading:
-        """`with space.reading() as txn:`: one short read transaction."""
-        return Reading(self)
+    def reading(self, *, buffers: bool = False) -> Reading:
+        """`with space.reading() as txn:`: one short read transaction.
+
+        Args:
+            buffers: keys and values are memoryviews that end with the transaction.
+        """
+        return Reading(self, buffers=buffers)
 
     def write(self, work: Callable[[Any], T]) -> T:
         """Run `work` in a write transaction and commit it; `work` may be run again.
@@ -197,7 +215,7 @@ class Space:
                 self.env.set_mapsize(2 * size)
             except lmdb.Error as error:
                 # The old map is gone by now, and without one LMDB would crash.
-                self.env.close()
+                self._close()
                 self._map_bytes = size
                 self._open()
                 raise faults.of_lmdb(error, self.path) from error
@@ -210,7 +228,7 @@ class Space:
     def reopen(self, *, read_only: bool | None = None, durability: str | None = None) -> None:
         """Close and open the environment in place, with other settings if asked."""
         with self.gate.alone():
-            self.env.close()
+            self._close()
             before = self.read_only, self.durability
             self.read_only = self.read_only if read_only is None else read_only
             self.durability = durability or self.durability
@@ -221,6 +239,35 @@ class Space:
                 self._open()
                 raise faults.of_lmdb(error, self.path) from error
 
+    def replace(self, build: Callable[[], Path]) -> None:
+        """Put another data file in the place of this one, while nobody has it open.
+
+        Args:
+            build: makes the file, on the same disk and synced; nobody writes meanwhile.
+
+        Raises:
+            StorageError: another process has it open.
+        """
+        with _registry.lock:
+            self.users += 1  # so that it is not released meanwhile
+        try:
+            with self.writer, self.gate.alone():
+                self._close()
+                try:
+                    self._guard = files.seize(Path(self.path))
+                    new = build()
+                    with _registry.lock:
+                        files.swap(new, Path(self.path))
+                        others = {k: s for k, s in _registry.spaces.items() if s is not self}
+                        _registry.spaces = {**others, files.identity(Path(self.path)): self}
+                finally:
+                    # Still seized: LMDB makes the lock file anew, then shares it with those
+                    # who wait. The guard stays open as long as the environment does, for
+                    # closing it would end this process's locks on that file.
+                    self._open()
+        finally:
+            self.release()
+
     def release(self) -> None:
         """One user less; the last one closes it."""
         with _registry.lock:
@@ -229,17 +276,18 @@ class Space:
                 return
             _registry.spaces = {k: s for k, s in _registry.spaces.items() if s is not self}
             with self.writer, self.gate.alone():
-                self.env.close()
+                self._close()
                 self.dead = f"{self.path} is closed: open it again"
 
 
 class Reading:
     """A short read transaction; not to be nested, not to be left open at a yield."""
 
-    __slots__ = ("_space", "_txn")
+    __slots__ = ("_buffers", "_space", "_txn")
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, *, buffers: bool = False) -> None:
         self._space = space
+        self._buffers = buffers
 
     def __enter__(self) -> Any:
         space = self._space
@@ -247,7 +295,7 @@ class Reading:
             space.check_alive()
             space.gate.enter()
             try:
-                self._txn = space.env.begin()
+                self._txn = space.env.begin(buffers=self._buffers)  # type: ignore[call-overload]  # either is fine
             except lmdb.MapResizedError:
                 space.gate.leave()
                 space._adopt()  # noqa: SLF001 (a space and its transactions are one thing)
@@ -315,7 +363,7 @@ def acquire(path: Path, *, read_only: bool, durability: str, map_bytes: int = MA
             space = _registry.spaces.get(key)
             if space is None:
                 space = Space(path, read_only=read_only, durability=durability, map_bytes=map_bytes)
-                _registry.spaces[key] = space
+                _registry.spaces[files.identity(path)] = space
             elif space.read_only and not read_only:
                 with space.writer:
                     space.reopen(read_only=False, durability=durability)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from casckpt.storage.lmdb import browse, files
 from casckpt.storage.lmdb.row import parse
 from casckpt.storage.lmdb.space import Space
+from casckpt.storage.lmdb.survey import Block, Survey
 
 __all__ = ["stats"]
 
@@ -22,14 +23,17 @@ ENTRY: Final = ("objects", "payload_bytes", "stored_bytes")
 
 
 def stats(space: Space) -> dict[str, Any]:
-    """See `Engine.stats`; besides: rows kept only as bases, rows by depth, tables.
+    """See `Engine.stats`; besides: rows kept only as bases, blocks, rows by depth, tables.
 
-    `stored_bytes` counts rows kept only as bases, too. `free_bytes` is what the file holds
-    and no table uses: LMDB writes there next.
+    `stored_bytes` counts rows kept only as bases, and blocks, too; of a kind, the share of
+    blocks that its payloads are. `free_bytes` is what the file holds and no table uses: LMDB
+    writes there next.
     """
+    found, blocks = _blocks(space)
     kinds: dict[int, dict[str, int]] = {}
     bases = {"rows": 0, "stored_bytes": 0}
     depths: Counter[int] = Counter()
+    rows_bytes = 0
     indexed = browse.indexed(space)
     below: int | None = None
     more = True
@@ -39,6 +43,7 @@ def stats(space: Space) -> dict[str, Any]:
         for seq, row in slice_:
             head = parse(seq, row)
             depths[head.depth] += 1
+            rows_bytes += len(row)
             if not indexed(seq):
                 bases["rows"] += 1
                 bases["stored_bytes"] += len(row)
@@ -47,12 +52,17 @@ def stats(space: Space) -> dict[str, Any]:
             entry["objects"] += 1
             entry["payload_bytes"] += head.size
             entry["stored_bytes"] += len(row)
+            block = found.get(head.block)
+            if block is not None:
+                blocks["objects"] += 1
+                blocks["payload_bytes"] += head.size
+                entry["stored_bytes"] += head.size * block.stored_bytes // (block.raw_bytes or 1)
         more = len(slice_) == browse.SLICE
         below = slice_[-1][0] if slice_ else None
     pages, page_bytes = _pages(space)
     file_bytes = Path(space.path, files.DATA).stat().st_size
     totals = {name: sum(kind[name] for kind in kinds.values()) for name in ENTRY}
-    totals["stored_bytes"] += bases["stored_bytes"]
+    totals["stored_bytes"] = rows_bytes + blocks["stored_bytes"]
     return {
         "engine": "lmdb",
         **totals,
@@ -60,9 +70,24 @@ def stats(space: Space) -> dict[str, Any]:
         "free_bytes": max(file_bytes - (sum(pages.values()) + META_PAGES) * page_bytes, 0),
         "kinds": kinds,
         "bases_only": bases,
+        "blocks": blocks,
         "depths": dict(sorted(depths.items())),
         "tables": {name: count * page_bytes for name, count in pages.items()},
         "lmdb": ".".join(str(part) for part in space.env.lib_version()),
+    }
+
+
+def _blocks(space: Space) -> tuple[dict[int, Block], dict[str, int]]:
+    """The blocks, and figures about them; objects in them are still to be counted."""
+    survey = Survey(space)
+    for _ in survey.blocks():
+        pass
+    return survey.found, {
+        "blocks": len(survey.found),
+        "raw_bytes": sum(block.raw_bytes for block in survey.found.values()),
+        "stored_bytes": sum(block.stored_bytes for block in survey.found.values()),
+        "objects": 0,
+        "payload_bytes": 0,
     }
 
 

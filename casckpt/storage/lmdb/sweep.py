@@ -12,7 +12,8 @@ The steps, each a transaction of its own:
    newer than the last one seen, targets of new log entries, lines of the feed. Then it
    removes the next condemned rows that are still unmarked, with their index entries. A row
    that is still a live row's base (BASE) keeps its bytes and loses its index entry.
-5. *purge*, *forget* (writes): postings of what is gone; deleted refs and their log.
+5. *purge*, *forget*, *blocks* (writes): postings of what is gone; deleted refs and their
+   log; blocks that no row lies in any more.
 
 Why nothing needed is removed, whoever writes at the same time:
 
@@ -36,7 +37,8 @@ Why nothing needed is removed, whoever writes at the same time:
     there; new sharers cannot come. A later gc removes it when no live row needs it.
 (e) A second gc at the same time would be sound by the same reasons, but each would miss
     rows the other one took. A sign in `meta` names the one that runs, and each batch checks
-    that it is still the one.
+    that it is still the one. Packing takes the same sign; nothing above depends on that:
+    it rewrites rows, but never their children, and a packed row needs no base (`pack`).
 
 Deleting in ascending order breaks (a); not draining breaks (b); checking for existence
 before the write transaction breaks (c); leaving BASE rows in the index breaks (d). The
@@ -50,7 +52,6 @@ Imports: errors, ids, the engine interface, its neighbours.
 
 from __future__ import annotations
 
-import itertools
 import time
 from array import array
 from bisect import bisect_left
@@ -61,7 +62,7 @@ from typing import Any, Final
 from casckpt.errors import StorageError
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import GcReport, Removed
-from casckpt.storage.lmdb import feed, index, leases, litter, tables
+from casckpt.storage.lmdb import feed, index, leases, litter, survey, tables
 from casckpt.storage.lmdb.mark import BASE, LIVE, Marks
 from casckpt.storage.lmdb.roots import Roots
 from casckpt.storage.lmdb.space import Space
@@ -75,8 +76,6 @@ BATCH_SECONDS: Final = 0.005
 """A batch ends with the first of these; writers wait no longer."""
 BATCH_LOOK: Final = 16
 """Rows between two looks at the stopwatch."""
-
-_runs = itertools.count(1)
 
 
 class Collector:
@@ -104,7 +103,7 @@ class Collector:
         self._dry_run = dry_run
         self._tell = tell
         self._start = time.perf_counter()
-        self._sign = leases.owner(next(_runs))
+        self._turn = leases.Turn(space.path)
         self._epoch = 0
         self._keep_since_ns = keep_since_ns
         self.marks = Marks(1, 0, 0)
@@ -128,7 +127,7 @@ class Collector:
 
         Raises:
             CorruptError: a needed row is missing or malformed; nothing more is removed.
-            StorageError: another gc is at work.
+            StorageError: another gc, or a pack, is at work.
         """
         yield from self._begin()
         try:
@@ -166,22 +165,17 @@ class Collector:
         yield "begin"
 
     def _claim(self, txn: Any) -> None:
-        if leases.holder(txn, self.tables, leases.GC) is not None:
-            raise StorageError(f"{self.space.path}: another gc is at work; wait for its end")
-        leases.claim(txn, self.tables, leases.GC, self._sign)
+        self._turn.take(txn, self.tables)
 
     def _end(self, txn: Any) -> None:
-        if txn.get(leases.GC, db=self.tables.meta) == self._sign:
-            leases.drop(txn, self.tables, leases.GC)
+        self._turn.end(txn, self.tables)
 
     def check_sign(self, txn: Any) -> None:
         """Raise StorageError unless this is the gc that runs."""
-        if self._dry_run:
-            if tables.state(txn, self.tables).epoch == self._epoch:
-                return
-        elif txn.get(leases.GC, db=self.tables.meta) == self._sign:
-            return
-        raise StorageError(f"{self.space.path}: another gc has begun; this one stops")
+        if not self._dry_run:
+            self._turn.check(txn, self.tables)
+        elif tables.state(txn, self.tables).epoch != self._epoch:
+            raise StorageError(f"{self.space.path}: another gc has begun; this one stops")
 
     def _take_horizon(self, txn: Any) -> None:
         state = tables.state(txn, self.tables)
@@ -249,6 +243,7 @@ class Collector:
             yield "sweep"
         yield from litter.purge(self.space, self.marks)
         yield from litter.forget(self.space, self.roots.held)
+        yield from survey.tidy(self.space, self.check_sign)
 
     def entry_prefix(self, at: int) -> bytes:
         """The id prefix under which the condemned row number `at` was indexed; b"": it was not."""

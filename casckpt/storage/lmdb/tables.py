@@ -8,15 +8,16 @@ index  b"i" (only one key)  16 B prefix of the id, 6 B seq; sorted duplicates
 posts  name of the list     8 B rank, 6 B seq; sorted duplicates
 refs   name                 one ref (`refs`)
 log    number, 8 B          one logged move (`refs`)
+blocks number, 8 B          payloads of many objects, compressed together (`blocks`)
 meta   a word               b"layout", b"header", b"state", leases, feed (below)
 ====== ==================== ============================================================
 
-All numbers are big-endian, so that byte order is order. `meta`: b"state" is four numbers
+All numbers are big-endian, so that byte order is order. `meta`: b"state" is five numbers
 (`State`); b"lease" + 8 B start seq, a long commit under way (`leases`); b"gc", the gc under
 way; b"fed" + 8 B number, an old object that a ref gained without a log entry (`feed`).
 
-Invariants: a seq, a log number and a ref's version are never used twice (the floors of
-`State` are raised when the newest go); `State.epoch` grows whenever an entry of the index
+Invariants: a seq, a log number, a ref's version and a block's number are never used twice
+(the floors of `State` are raised when the newest go); `State.epoch` grows whenever an entry of the index
 is removed, so what was found under an epoch is still there under the same epoch. An
 ordinary commit does not write `meta`.
 
@@ -34,10 +35,12 @@ from casckpt.errors import CorruptError, FormatVersionError, NotAStoreError
 
 __all__ = [
     "COUNT_MAX",
+    "DUPLICATES",
     "SEQ_MAX",
     "State",
     "Tables",
     "create",
+    "create_tables",
     "header",
     "last_log",
     "last_seq",
@@ -53,7 +56,7 @@ LAYOUT: Final = b"casckpt-lmdb 1"
 COUNT_MAX: Final = 8
 SEQ_MAX: Final = (1 << 48) - 1
 """Seqs have 6 bytes in index and postings."""
-_STATE: Final = struct.Struct(">QQQQ")
+_STATE: Final = struct.Struct(">QQQQQ")
 
 Txn = Any
 """lmdb.Transaction; its stubs do not say that named tables are optional arguments."""
@@ -68,6 +71,7 @@ class Tables(NamedTuple):
     refs: Any
     log: Any
     meta: Any
+    blocks: Any
 
 
 class State(NamedTuple):
@@ -81,18 +85,26 @@ class State(NamedTuple):
     """No log number up to this one is given out again."""
     version_floor: int
     """No forgotten ref had a higher version."""
+    last_block: int = 0
+    """The highest number of a block that was ever given out."""
 
 
-_DUPLICATES = {"index", "posts"}
+DUPLICATES: Final = frozenset({"index", "posts"})
+"""Tables of sorted duplicates of a fixed size."""
+
+
+def create_tables(env: lmdb.Environment, txn: Txn) -> Tables:
+    """Make the tables, empty, in a new file."""
+    return _open(env, txn, create_them=True)
 
 
 def create(env: lmdb.Environment, header_blob: bytes) -> None:
     """Make the tables and the facts of an empty store, in one transaction."""
     with env.begin(write=True) as txn:
-        tables = _open(env, txn, create_them=True)
+        tables = create_tables(env, txn)
         txn.put(b"layout", LAYOUT, db=tables.meta)
         txn.put(b"header", header_blob, db=tables.meta)
-        put_state(txn, tables, State(0, 0, 0, 0))
+        put_state(txn, tables, State(0, 0, 0, 0, 0))
 
 
 def _open(env: lmdb.Environment, txn: Txn, *, create_them: bool) -> Tables:
@@ -102,8 +114,8 @@ def _open(env: lmdb.Environment, txn: Txn, *, create_them: bool) -> Tables:
                 name.encode(),
                 txn=txn,
                 create=create_them,
-                dupsort=name in _DUPLICATES,
-                dupfixed=name in _DUPLICATES,
+                dupsort=name in DUPLICATES,
+                dupfixed=name in DUPLICATES,
             )
             for name in Tables._fields
         )
