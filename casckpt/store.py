@@ -29,7 +29,7 @@ from casckpt.history.meta import check_meta
 from casckpt.history.resolve import head_of
 from casckpt.history.times import from_ns, to_ns
 from casckpt.path import Step
-from casckpt.storage.engine import Engine, GcReport
+from casckpt.storage.engine import CompactReport, Engine, GcReport, PackReport
 from casckpt.storage.memory import MemoryEngine
 from casckpt.thread import Thread, ThreadInfo
 from casckpt.tree.diff import Diff
@@ -243,6 +243,43 @@ class Store:
         if not isinstance(grace, timedelta):
             raise InvalidInputError(f"grace= takes a timedelta or 0, not {grace!r}")
         return gc.collect(self._ledger, dry_run=dry_run, grace=grace, progress=progress)
+
+    def pack(
+        self,
+        *,
+        keep: int = 0,
+        seconds_max: float | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> PackReport:
+        """Store what is there more densely; changes nothing that can be seen but sizes.
+
+        Others may read and write meanwhile. Never runs by itself; killed or stopped, it goes
+        on the next time. The file shrinks by `compact` only.
+
+        Args:
+            keep: about so many of the newest objects stay as they are, quickest to read.
+            seconds_max: stop after about so long.
+            progress: called with a stage's name, and how much of how much is done.
+
+        Raises:
+            StorageError: gc or another pack is at work; disk full; read-only.
+        """
+        return self._ledger.engine.pack(keep=keep, seconds_max=seconds_max, progress=progress)
+
+    def compact(self, *, progress: Callable[[str, int, int], None] | None = None) -> CompactReport:
+        """Give free bytes of the file back to the disk.
+
+        This store's handles wait meanwhile and go on afterwards; no other process may have
+        it open.
+
+        Args:
+            progress: called with a stage's name, and how much of how much is done.
+
+        Raises:
+            StorageError: another process has the store open; disk full; read-only.
+            CorruptError: a page is damaged; nothing was changed.
+        """
+        return self._ledger.engine.compact(progress=progress)
 
     def fsck(
         self,

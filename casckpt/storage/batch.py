@@ -21,11 +21,13 @@ from casckpt.errors import InvalidInputError
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import (
     ABSENT,
+    CompactReport,
     Engine,
     GcReport,
     LogEntry,
     MissingObjects,
     NewObject,
+    PackReport,
     Posting,
     Problem,
     Ref,
@@ -164,6 +166,14 @@ class BatchEngine:
     def gc(self, *_: Any, **__: Any) -> GcReport:
         """Never inside a batch: raises InvalidInputError."""
         raise InvalidInputError("gc does not run inside a batch: after it")
+
+    def pack(self, *_: Any, **__: Any) -> PackReport:
+        """Never inside a batch: raises InvalidInputError."""
+        raise InvalidInputError("pack does not run inside a batch: after it")
+
+    def compact(self, *_: Any, **__: Any) -> CompactReport:
+        """Never inside a batch: raises InvalidInputError."""
+        raise InvalidInputError("compact does not run inside a batch: after it")
 
     def check(self, **how: Any) -> Iterator[Problem]:
         """As below."""

@@ -1,7 +1,6 @@
 """A store in memory: the same promises as on disk, for as long as the process lives.
 
-It serves `"memory:"`, and as the model that the LMDB engine is tested against: everything
-is a dict, every commit happens under one lock.
+It serves `"memory:"`, and as the model for the LMDB engine: dicts, under one lock.
 
 Invariants: those of `engine`; an object's order of storing (`_Row.order`) grows and is
 never used twice, and its children's are smaller.

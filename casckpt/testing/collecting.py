@@ -1,9 +1,9 @@
-"""gc: what is reachable stays, all else goes, and the books agree afterwards.
+"""gc: what is reachable stays, all else goes, and the books agree afterwards; pack, compact.
 
 Interleavings with writers are each engine's own affair to test; here writers come in where
 the interface lets them: in the `roots` that gc calls back.
 
-Imports: the engine interface, ids, common.
+Imports: errors, ids, the engine interface, common.
 """
 # ruff: noqa: S101 - a conformance suite asserts
 
@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from casckpt.errors import InvalidInputError
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import ABSENT, Engine, GcReport, NewObject, Posting, RefUpdate
-from casckpt.testing.common import Suite, chain, new_object, text
+from casckpt.testing.common import Suite, chain, new_object, raises, text
 
 __all__ = ["CollectingTests"]
 
@@ -37,7 +38,7 @@ def _stored(engine: Engine, objects: Iterable[NewObject]) -> list[bool]:
 
 
 class CollectingTests(Suite):
-    """`gc`."""
+    """`gc`, `pack`, `compact`."""
 
     def test_gc_keeps_what_refs_reach(self) -> None:
         """Through children, and nothing else: not through bases, not through postings."""
@@ -181,3 +182,42 @@ class CollectingTests(Suite):
                 assert engine.postings(b"t") == []
                 assert engine.posting_lists() == []
             assert engine.ref("r") is None
+
+    def test_packing_and_compacting_show_in_sizes_only(self) -> None:
+        """Old objects, new ones, garbage, what comes back: as if nothing had happened."""
+        with self.empty() as engine:
+            live, dead, late = chain(40, 1), chain(40, 2), chain(20, 3)
+            engine.commit([*live, *dead], [RefUpdate("r", live[-1].id, log=b"x")])
+            postings = [Posting(b"t", n, item.id) for n, item in enumerate(live)]
+            engine.commit(add=postings)
+            seen = list(engine.objects())
+            payload_bytes = engine.stats()["payload_bytes"]
+            for step in (engine.pack, engine.compact, lambda: engine.pack(keep=3)):
+                step()
+                assert list(engine.check()) == []
+                assert list(engine.objects()) == seen
+                read = engine.read([item.id for item in live + dead])
+                assert [stored and stored.payload for stored in read] == [
+                    item.payload for item in live + dead
+                ]
+                assert engine.postings(b"t", newest_first=False) == postings
+                assert engine.stats()["payload_bytes"] == payload_bytes
+            assert [entry.number for entry in engine.log()] == [1]
+            again = new_object(live[-1].payload + b"!", live[-1:], live[-1])
+            engine.commit([again, *late], [RefUpdate("s", again.id)], uses=[live[0].id])
+            assert _gc(engine).objects_removed == len(dead) + len(late)
+            engine.pack()
+            engine.compact()
+            assert all(_stored(engine, [*live, again]))
+            assert not any(_stored(engine, dead))
+            engine.commit(dead, [RefUpdate("r", dead[-1].id)])
+            assert all(_stored(engine, dead + live))
+            assert list(engine.check()) == []
+
+    def test_packing_is_asked_for_sensibly(self) -> None:
+        """A number of objects that is none is refused; no time at all is enough to begin."""
+        with self.empty() as engine:
+            engine.commit(chain(10))
+            raises(InvalidInputError, lambda: engine.pack(keep=-1))
+            engine.pack(seconds_max=0)
+            assert engine.pack().complete

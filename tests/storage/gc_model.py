@@ -1,9 +1,10 @@
-"""Writers and gc on one store, interleaved at random, one transaction at a time.
+"""Writers, gc and packing on one store, interleaved at random, one transaction at a time.
 
 A universe of a few dozen objects (children and bases among the earlier ones, so that deltas,
 shared children and dedup hits on garbage are common) is stored, referred to, dropped and
 stored again, while a gc creeps forward a row or two a step, is abandoned and begun again.
-What the refs reach must be readable at any moment; what they do not reach must be gone
+Packing creeps along in the same way, a few rows a block; now and then one of the two is taken
+for dead and the other begins. What the refs reach must be readable at any moment; what they do not reach must be gone
 after a quiet gc.
 """
 
@@ -15,9 +16,10 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+from casckpt.errors import StorageError
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import MissingObjects, NewObject, Posting, RefUpdate
-from casckpt.storage.lmdb import LmdbEngine, commit, files, plan, sweep
+from casckpt.storage.lmdb import LmdbEngine, commit, files, pack, plan, sweep
 from casckpt.storage.lmdb.caches import Payloads
 from casckpt.testing.common import new_object, text
 
@@ -63,6 +65,9 @@ class World:
         self.long: tuple[commit._Work, list, int] | None = None
         self.gc = None
         self.collector: sweep.Collector | None = None
+        self.packing = None
+        self.packer: pack.Packer | None = None
+        self.rows_packed = 0
 
     def run(self, steps: int) -> None:
         actions = [
@@ -74,6 +79,9 @@ class World:
             (self.take_up, 2),
             (self.gc_step, 14),
             (self.gc_crash, 0.3),
+            (self.pack_step, 10),
+            (self.pack_crash, 0.3),
+            (self.steal, 0.2),
         ]
         try:
             for _ in range(steps):
@@ -83,8 +91,9 @@ class World:
                     self.check()
             self.settle()
         finally:
-            if self.gc is not None:
-                self.gc.close()
+            for work in (self.gc, self.packing):
+                if work is not None:
+                    work.close()
             self.engine.close()
 
     # writers
@@ -184,18 +193,48 @@ class World:
                 self.space, lambda: (), dry_run=False, keep_since_ns=1 << 63
             )
             self.gc = self.collector.steps()
-        if next(self.gc, None) is None:
+        try:
+            if next(self.gc, None) is None:
+                self.gc = None
+        except StorageError:  # packing is at work, or has taken over
             self.gc = None
 
     def gc_crash(self) -> None:
         """Its process dies: the sign stays."""
-        if self.gc is None:
-            return
-        self.collector._end = lambda _txn: None
-        self.gc.close()
-        self.gc = None
+        if self.gc is not None:
+            self.collector._end = lambda _txn: None
+            self.gc.close()
+            self.gc = None
+            self.leave_sign()
+
+    def pack_step(self) -> None:
+        if self.packing is None:
+            self.packer = pack.Packer(self.space, keep=self.rng.randrange(8), seconds_max=None)
+            self.packing = self.packer.steps()
+        before = self.packer.packed
+        try:
+            if next(self.packing, None) is None:
+                self.packing = None
+        except StorageError:  # gc is at work, or has taken over
+            self.packing = None
+        self.rows_packed += self.packer.packed - before
+
+    def pack_crash(self) -> None:
+        if self.packing is not None:
+            self.packer._end = lambda _txn: None
+            self.packing.close()
+            self.packing = None
+            self.leave_sign()
+
+    def leave_sign(self) -> None:
+        """A sign of somebody who is dead."""
         meta = self.space.tables.meta
         self.space.write(lambda txn: txn.put(b"gc", DEAD_SIGN, db=meta))
+
+    def steal(self) -> None:
+        """Who is at work is taken for dead, though alive."""
+        if self.gc is not None or self.packing is not None:
+            self.leave_sign()
 
     def quiet_gc(self) -> None:
         self.engine.gc(lambda: (), log_keep=timedelta(0), now_ns=1 << 62)
@@ -207,7 +246,10 @@ class World:
 
     def check(self) -> None:
         if self.rng.random() < 0.7:
+            blocks = self.space.payloads.blocks
             self.space.payloads = Payloads()  # memory must not hide what is lost
+            if self.rng.random() < 0.5:
+                self.space.payloads.blocks = blocks  # nor mislead
         wanted = sorted(self.reachable())
         for oid, stored in zip(wanted, self.engine.read(wanted), strict=True):
             assert stored is not None, "a reachable object is gone"
@@ -224,9 +266,13 @@ class World:
         """Nobody writes: gc must leave what is reachable, and nothing else."""
         while self.gc is not None:
             self.gc_step()
+        while self.packing is not None:
+            self.pack_step()
         while self.long is not None:
             self.long_commit()
         self.check()
+        if self.rng.random() < 0.5:
+            self.engine.pack()
         self.quiet_gc()
         self.check()
         left = set(self.engine.objects())

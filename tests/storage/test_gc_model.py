@@ -1,4 +1,4 @@
-"""gc among writers: the real one passes, and every way we know to get it wrong is caught."""
+"""gc and packing among writers: they pass, and every way we know to get them wrong is caught."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from casckpt.storage.lmdb import commit, feed, litter, mark, roots, sweep, tables
+from casckpt.storage.lmdb import (
+    choose,
+    commit,
+    feed,
+    litter,
+    mark,
+    pack,
+    roots,
+    row,
+    survey,
+    sweep,
+    tables,
+)
 from tests.storage.gc_model import World, template
 
 STEPS = 120
@@ -24,6 +36,11 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roots, "PAGE", 2)
     monkeypatch.setattr(litter, "LOOK", 4)
     monkeypatch.setattr(litter, "BATCH", 2)
+    monkeypatch.setattr(survey, "SLICE", 4)
+    monkeypatch.setattr(survey, "BATCH", 1)
+    monkeypatch.setattr(pack, "READ_ROWS", 2)
+    monkeypatch.setattr(pack, "BATCH_ROWS", 2)
+    monkeypatch.setattr(choose, "TARGET_BYTES", 1500)
 
 
 @pytest.fixture(name="run")
@@ -41,6 +58,7 @@ def run_(tmp_path: Path) -> Callable[[int], World]:
 def test_nothing_reachable_is_lost_and_no_garbage_is_left(run: Callable[[int], World]) -> None:
     worlds = [run(seed) for seed in range(RUNS)]
     assert sum(world.long_done for world in worlds) > RUNS, "long commits must come about, too"
+    assert sum(world.rows_packed for world in worlds) > RUNS * 5, "and so must packing"
 
 
 @pytest.mark.slow
@@ -142,7 +160,35 @@ def two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep.Collector, "_take_horizon", late)
 
 
+def children_are_packed_as_the_row_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A packed row lists what the row named itself, not what it shared with its base."""
+    real = pack.Packer._read
+
+    def read(self: pack.Packer, txn: object, finder: object, seq: int, offset: int) -> object:
+        found = real(self, txn, finder, seq, offset)
+        if found is None:
+            return None
+        item, payload = found
+        head = item.head._replace(own=row.parse(seq, item.row).own)
+        return item._replace(head=head), payload
+
+    monkeypatch.setattr(pack.Packer, "_read", read)
+
+
+def blocks_go_with_half_their_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The survey overlooks rows."""
+    real = survey.Survey.rows
+
+    def rows(self: survey.Survey, look: object = None) -> object:
+        yield from real(self, look)
+        self.live_bytes = {n: b for n, b in self.live_bytes.items() if b > 700}
+
+    monkeypatch.setattr(survey.Survey, "rows", rows)
+
+
 MUTANTS = [
+    children_are_packed_as_the_row_has_them,
+    blocks_go_with_half_their_rows,
     ascending,
     no_drain,
     no_feed,
