@@ -170,8 +170,8 @@ def test_any_value_can_be_read(tmp_path_factory, value):
         assert repr(first) == repr(second) == repr(third)
 
 
-@pytest.fixture
-def lived_in(place):
+@pytest.fixture(params=["hot", "in both tiers", "packed"])
+def lived_in(place, request):
     """A store with a history, and what it is to hold: thread to checkpoints, newest first."""
     with casckpt.open(place, durability="none") as store:
         run = store.thread("support/alice")
@@ -193,6 +193,9 @@ def lived_in(place):
         run.save({"messages": messages[:50]})
         run.undo()
         store.gc(grace=0)
+        if request.param != "hot":
+            store.pack(keep=60 if request.param == "in both tiers" else 0)
+            store.compact()
         expected = {
             info.name: [(c, c.load(), dict(c.meta), c.tags) for c in store.thread(info.name).log()]
             for info in store.threads()
