@@ -25,6 +25,7 @@ from casckpt.cli.commands.save import save
 from casckpt.cli.commands.show import show
 from casckpt.cli.commands.tag import tag
 from casckpt.cli.commands.threads import threads
+from casckpt.cli.commands.pack import compact, pack
 from casckpt.cli.commands.upkeep import fsck, gc, stats
 from casckpt.cli.session import Session
 
@@ -34,7 +35,7 @@ GROUPS: Final[dict[str, tuple[click.Command, ...]]] = {
     "Begin": (demo, init, save, import_trace),
     "Look": (threads, log, show, checkout, diff, find, reflog),
     "Move": (fork, rewind, undo, tag, rm),
-    "Upkeep": (gc, fsck, stats),
+    "Upkeep": (gc, pack, compact, fsck, stats),
     "Shell": (completion,),
 }
 

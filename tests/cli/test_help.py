@@ -33,6 +33,8 @@ NAMES = [
     "find",
     "rm",
     "gc",
+    "pack",
+    "compact",
     "fsck",
     "stats",
     "import-trace",
