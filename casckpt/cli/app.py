@@ -21,11 +21,11 @@ from casckpt.cli.commands.import_trace import import_trace
 from casckpt.cli.commands.init import init
 from casckpt.cli.commands.log import log
 from casckpt.cli.commands.moves import fork, reflog, rewind, rm, undo
+from casckpt.cli.commands.pack import compact, pack
 from casckpt.cli.commands.save import save
 from casckpt.cli.commands.show import show
 from casckpt.cli.commands.tag import tag
 from casckpt.cli.commands.threads import threads
-from casckpt.cli.commands.pack import compact, pack
 from casckpt.cli.commands.upkeep import fsck, gc, stats
 from casckpt.cli.session import Session
 

@@ -7,6 +7,8 @@
 - `tables` and `row` are the layout; `index`, `refs`, `posts`, `feed` and `leases` each know
   the bytes of one table or corner; `caches` says what may be remembered, and why;
 - `objects` and `browse` read; `plan` works a commit out, `commit` carries it out;
+- `pack` moves old rows into `blocks`, as `choose` says, and holds the argument why nothing is
+  lost; `survey` says how much of which block is in use; `compact` writes the file anew;
 - `sweep` is gc, and holds the argument why it is exact; `roots` and `mark` say what is
   live, `litter` clears up after it;
 - `check` looks for damage, `stats` counts; `engine` puts everything together.
