@@ -64,7 +64,7 @@ def test_every_checkpoint_stays_what_it_is(tmp_path: Path, monkeypatch: pytest.M
     expect(path, states)
     with casckpt.open(path, durability="none") as store:
         store.pack()
-        assert store.compact().bytes_after < hot / 2
+        assert store.compact().bytes_after < hot * 2 / 3
         assert [str(change) for change in store.diff("run/2~9", "run/2")] == diff
     expect(path, states)
     with casckpt.open(path, durability="none") as store:

@@ -121,7 +121,10 @@ def parse(seq: int, row: bytes) -> Head:
             if base < 1 or not gap or not 1 <= depth <= DEPTH_MAX:
                 raise CorruptError(f"row {seq}: a delta without a possible base")
         elif first & 15 == BLOCK:
-            block, at = _read(row, at)
+            block = row[at]
+            at += 1
+            if block > 127:
+                block, at = _read(row, at - 1)
             offset, at = _read(row, at)
         count = row[at]
         at += 1
