@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -102,10 +103,8 @@ def _dress(made: Path, like: Path) -> None:
     stat = like.stat()
     shutil.copymode(like, made)
     if hasattr(os, "chown"):
-        try:
+        with suppress(PermissionError):
             os.chown(made, stat.st_uid, stat.st_gid)
-        except PermissionError:
-            return
     with made.open("rb") as file:
         os.fsync(file.fileno())
 
