@@ -161,7 +161,7 @@ class World:
         work, parts, at = self.long
         last = at == len(parts) - 1
         try:
-            work.write(parts[at], first=at == 0, last=last)
+            work.write(parts[at], last=last)
         except MissingObjects:
             work.give_up()
             self.long = None

@@ -150,18 +150,41 @@ def test_gc_respects_a_long_commit_while_its_process_lives(engine: LmdbEngine) -
     waiting = planned(engine, objects, [RefUpdate("r", objects[-1].id)])
     work = commit._Work(engine._space, waiting)
     parts = commit._parts(waiting.items)
-    work.write(parts[0], first=True, last=False)
+    work.write(parts[0], last=False)
     collect(engine)
     assert engine.stats()["objects"] == 2
-    work.write(parts[1], first=False, last=False)
+    work.write(parts[1], last=False)
     [lease] = [key for key in meta(engine) if key.startswith(b"lease")]
     engine._space.write(lambda txn: txn.put(lease, DEAD, db=engine._space.tables.meta))
     collect(engine)
     assert engine.stats()["objects"] == 0
     assert not [key for key in meta(engine) if key.startswith(b"lease")]
-    work.write(parts[2], first=False, last=False)  # it was not dead after all
+    work.write(parts[2], last=False)  # it was not dead after all
     with pytest.raises(MissingObjects):
-        work.write(waiting.items[-1:], first=False, last=True)
+        work.write(waiting.items[-1:], last=True)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_long_commit_that_begins_with_what_is_stored(engine: LmdbEngine, lost: bool) -> None:
+    """Its lease begins with the first row; if that is lost, a swept base is not relied on."""
+    stored, *rest = chain(3)
+    base = new_object(rest[0].payload)
+    last = new_object(rest[1].payload, [], base)
+    engine.commit([stored])
+    waiting = planned(engine, [stored, base, last], [RefUpdate("r", last.id)])
+    work = commit._Work(engine._space, waiting)
+    work.write(waiting.items[:1], last=False)
+    work.write(waiting.items[1:2], last=False)
+    [lease] = [key for key in meta(engine) if key.startswith(b"lease")]
+    if lost:
+        engine._space.write(lambda txn: txn.delete(lease, db=engine._space.tables.meta))
+    collect(engine)
+    assert engine.stats()["objects"] == (0 if lost else 1)
+    work.write(waiting.items[2:], last=True)
+    engine._space.payloads = type(engine._space.payloads)()
+    [read] = engine.read([last.id])
+    assert read.payload == last.payload
+    assert depths(engine) == ({0: 1} if lost else {0: 1, 1: 1})
 
 
 # gc's sign

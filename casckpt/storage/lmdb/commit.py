@@ -47,7 +47,7 @@ def carry_out(space: Space, plan: Plan) -> list[Ref]:
     parts = _parts(plan.items)
     try:
         for number, part in enumerate(parts, 1):
-            work.write(part, first=number == 1, last=number == len(parts))
+            work.write(part, last=number == len(parts))
     except BaseException:
         work.give_up()
         raise
@@ -81,7 +81,7 @@ class _Work:
         """What this commit has written: seq, content, children."""
         self.lease: bytes | None = None
 
-    def write(self, part: list[NewObject | Packed], *, first: bool, last: bool) -> None:
+    def write(self, part: list[NewObject | Packed], *, last: bool) -> None:
         """One transaction."""
 
         def attempt(txn: Any) -> _Attempt:
@@ -91,7 +91,8 @@ class _Work:
             for item in part:
                 trial.lay_down(item)
             trial.refuse_missing(last=last)
-            if first and not last and trial.first_seq:
+            # The first part may have found all of its objects stored.
+            if not last and trial.lease is None and trial.first_seq:
                 trial.lease = leases.lease_key(trial.first_seq)
                 leases.claim(txn, self.space.tables, trial.lease)
             if last:
@@ -209,6 +210,8 @@ class _Attempt:
         # New in this commit too, unless somebody else stored it first, or it was packed again.
         seq, own, children = self.fresh.get(base, (0, None, ()))
         if own is None or own.known.depth + 1 != packed.known.depth:
+            return 0, ()
+        if self.find(base) != seq:  # written by an earlier part, and swept: its lease was lost
             return 0, ()
         return seq, children
 
