@@ -47,7 +47,7 @@ def test_an_edit_is_a_whole_build_of_the_same_value(seed):
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32))
 def test_an_edit_is_a_whole_build_of_the_same_value_at_length(seed):
     check_history(seed, 5, 25)

@@ -153,7 +153,7 @@ def test_guided_builds_equal_slow_ones(seed):
 
 
 @pytest.mark.slow
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**32))
 def test_guided_builds_equal_slow_ones_at_length(seed):
     check_history(seed, 12)
