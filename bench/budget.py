@@ -221,7 +221,7 @@ LINES = [
     Line("durable save, short state", "median <= 2x a bare commit of the same bytes", "save", _short_save),
     Line("the same, LangGraph", "<= 1/3 of SqliteSaver.put", "save", _against_langgraph),
     Line("the same, tail", "p99 <= 10x median", "save", _tail),
-    Line("full save, 10,000 messages, 1 appended", "<= 1.5x (pickle.dumps + one commit)", "save", _long_save),
+    Line("full save, 10,000 messages, 1 appended", "<= 1.5x (pickle.dumps + one commit)", "save-nosync", _long_save),
     Line("edit-append at 1,000,000 messages", "<= 2x the same at 1,000", "edit", _edit),
     Line("disk, hot, chats", "<= 6x floor, <= 1/30 of states whole", "replay-nosync", _disk_hot(30, 6)),
     Line("disk, hot, long coding runs", "<= 6x floor, <= 1/150 of states whole", "replay-coding", _disk_hot(150, 6)),

@@ -130,7 +130,7 @@ def quiet_gc() -> Iterator[Callable[[], None]]:
             gc.enable()
 
 
-SETTLE_PROBES_MAX = 20
+SETTLE_PROBES_MAX = 10
 
 
 def settle(folder: Path) -> float:
@@ -138,7 +138,7 @@ def settle(folder: Path) -> float:
 
     What an earlier run wrote or deleted makes every sync slower for a while. This syncs
     everything, then probes until three in a row agree within a quarter (a second apart, once
-    three did not), or twenty were made; the caller records what it returns.
+    three did not), or ten were made; the caller records what it returns.
     """
     os.sync()
     medians: list[float] = []

@@ -43,11 +43,10 @@ def save(casckpt: float, tail: float = 1.0, messages: int = 10) -> dict[str, Any
 
 
 def test_the_lines_of_saving() -> None:
-    good = verdicts("save", [save(150.0, 10.0), save(300.0, messages=10_000)])
-    assert set(good.values()) == {"met"}
-    bad = verdicts("save", [save(201.0, 10.1), save(301.0, messages=10_000)])
-    assert set(bad.values()) == {"missed"}
-    assert len(good) == 4
+    assert set(verdicts("save", [save(150.0, 10.0)]).values()) == {"met"}
+    assert set(verdicts("save", [save(201.0, 10.1)]).values()) == {"missed"}
+    assert set(verdicts("save-nosync", [save(300.0, messages=10_000)]).values()) == {"met"}
+    assert set(verdicts("save-nosync", [save(301.0, messages=10_000)]).values()) == {"missed"}
 
 
 def test_without_results_nothing_is_claimed(tmp_path: Path) -> None:
