@@ -153,7 +153,7 @@ class Thread:
         Raises:
             UnsupportedValueError: a value that cannot be stored exactly; names its path.
             ConflictError: the head is not what was expected. The state is kept until gc, as
-                the checkpoint `details["saved"]` outside every thread.
+                the checkpoint `details["saved"]` outside every thread, without tags.
             StorageError: disk full, read-only and the like.
         """
         point = self._ledger.append(

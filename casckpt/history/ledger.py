@@ -220,7 +220,8 @@ class Ledger:
 
         Raises:
             ConflictError: the head is not what was expected. The state is stored, as a
-                checkpoint outside every thread; `details["saved"]` is its id, until gc.
+                checkpoint outside every thread and without tags; `details["saved"]` is its
+                id, until gc.
             UnsupportedValueError, LimitError, InvalidInputError: nothing was stored.
         """
         names.check_thread_name(thread)
@@ -301,14 +302,15 @@ class Ledger:
                 step=0 if parent is None else parent.step + 1,
                 created_ns=now_ns if parent is None else max(parent.created_ns + 1, now_ns),
                 label=content.label,
-                tags=content.tags,
+                # A tag would keep from gc what is kept only for the moment.
+                tags=content.tags if agreed else (),
                 meta=content.meta.data,
                 root=content.root.data,
             )
             children = (*content.root.links, *content.meta.links, *record.parents)
             oid = draft.put(KIND_CHECKPOINT, record.encode(), children, parent_id)
             if not agreed:
-                draft.commit()
+                draft.commit(add=_postings(oid, record))
                 raise conflict(thread, parent_id, head, saved=oid.hex())
             alive = ref is not None and ref.target is not None
             info = ref.info if alive and ref else notes.ThreadOrigin(record.created_ns).encode()

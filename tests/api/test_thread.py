@@ -163,7 +163,7 @@ def test_expect(store):
     four = run.save(4, expect=three.id[:10])
     for stale in (one, one.id, None):
         with pytest.raises(casckpt.ConflictError) as caught:
-            run.save("late", expect=stale)
+            run.save("late", expect=stale, label="late", tags=["pin"])
         details = caught.value.details
         assert details["expected"] == (None if stale is None else one.id)
         assert details["actual"] == four.id
@@ -171,7 +171,12 @@ def test_expect(store):
         orphan = store.checkpoint(details["saved"])
         assert orphan.load() == "late"
         assert orphan.parent == details["expected"]
-        assert orphan not in list(store.find())
+        assert orphan in list(store.find(label="late"))
+        assert orphan not in list(run.log())
+        assert not list(store.find(tag="pin"))
+    assert list(store.fsck()) == []
+    store.gc(grace=0)
+    assert not list(store.find(label="late"))
     for bad in ("~0", "t", 3):
         with pytest.raises(casckpt.InvalidInputError):
             run.save(5, expect=bad)
