@@ -59,5 +59,10 @@ class CasckptPeer(PeerBase):
     def load(self, thread: str, index: int) -> Any:
         return self.store.thread(thread).load(f"@{index}")
 
+    def pack(self) -> bool:
+        self.store.pack()
+        self.store.compact()
+        return True
+
     def close(self) -> None:
         self.store.close()
