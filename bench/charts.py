@@ -1,8 +1,9 @@
 """Draw the charts of the documentation from recorded results (needs matplotlib).
 
-    python -m bench disk --record; python -m bench save --record; python -m bench.charts
+    python -m bench disk --record; python -m bench save --durability none --record save-nosync
+    python -m bench.charts
 
-reads bench/results/disk.json and save.json and writes docs/charts/disk.svg and save.svg.
+reads bench/results/disk.json and save-nosync.json and writes docs/charts/disk.svg and save.svg.
 """
 
 from __future__ import annotations
@@ -27,9 +28,13 @@ def draw(results: Path, charts: Path) -> list[Path]:
     mpl.rcParams["svg.hashsalt"] = "casckpt"  # the same file from the same figures
     charts.mkdir(parents=True, exist_ok=True)
     return [
-        _disk(json.loads((results / "disk.json").read_text(encoding="utf-8")), charts / "disk.svg"),
-        _save(json.loads((results / "save.json").read_text(encoding="utf-8")), charts / "save.svg"),
+        _disk(_read(results / "disk.json"), charts / "disk.svg"),
+        _save(_read(results / "save-nosync.json"), charts / "save.svg"),
     ]
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _disk(content: dict[str, Any], path: Path) -> Path:
