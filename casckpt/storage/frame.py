@@ -63,6 +63,11 @@ RAW_BYTES_MAX: Final = 63
 """Shorter payloads are not worth a compressor's time when there is no base."""
 DELTA_HEAD_BYTES: Final = 4
 """What a delta costs in the row besides its frame: gap, depth, shared children."""
+SAMPLED_BYTES_MIN: Final = 4096
+"""Payloads from here on are looked at in SAMPLES places of SAMPLE_BYTES first: deflating what
+does not deflate (pictures, random bytes) costs most and gives nothing."""
+SAMPLES: Final = 4
+SAMPLE_BYTES: Final = 192
 LEVEL: Final = 6
 MEM_LEVEL: Final = 6
 """zlib's hash and buffer sizes: as small as does not hurt 32 KiB; setting up is half the cost."""
@@ -124,11 +129,18 @@ def encode(payload: bytes, base: Base | None = None) -> tuple[int, bytes]:
             return DELTA, delta
         if len(delta) + DELTA_HEAD_BYTES < size:
             best = DELTA, delta
-    if size > RAW_BYTES_MAX:
+    if size > RAW_BYTES_MAX and (size < SAMPLED_BYTES_MIN or _may_deflate(payload)):
         frame = _deflate(payload, b"")
         if _pays(len(frame), size) and len(frame) < len(best[1]) + DELTA_HEAD_BYTES:
             best = DEFLATE, frame
     return best
+
+
+def _may_deflate(payload: bytes) -> bool:
+    """Whether a look at a few places leaves hope; of random bytes none is left."""
+    step = len(payload) // SAMPLES
+    sample = b"".join([payload[at : at + SAMPLE_BYTES] for at in range(0, step * SAMPLES, step)])
+    return _pays(len(zlib.compress(sample, 1)), len(sample))
 
 
 def _pays(stored: int, size: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import zlib
 from contextlib import suppress
 
@@ -147,3 +148,15 @@ def test_a_delta_needs_its_base() -> None:
     with pytest.raises(CorruptError):
         decode(codec, 901, frame)
     assert decode(codec, 901, frame, base) == text(1, 900) + b"!"
+
+
+def test_what_cannot_deflate_is_not_tried_and_what_can_is() -> None:
+    """Random bytes lie raw; text, base64 and half-random payloads are still compressed."""
+    random = noise(12_000)
+    assert encode(random) == (RAW, random)
+    half = random[:6000] + bytes(6000)
+    for payload in (b"some text, again " * 700, base64.b64encode(random), half):
+        codec, data = encode(payload)
+        assert codec == DEFLATE
+        assert len(data) < len(payload) * 0.8
+        assert decode(codec, len(payload), data) == payload
