@@ -207,6 +207,8 @@ def _linked(root: bytes) -> int:
                 case c.TAG_MAP_TREE, [order, *levels, leaf]:
                     total += sum(sum(level[3::4]) for level in levels)
                     todo += [order, leaf]
+                case c.TAG_KEY, bytes(key):
+                    todo.append(cbor.decode_generic(key))
                 case ((c.TAG_STR_TREE | c.TAG_BYTES_TREE), list(levels)):
                     total += sum(sum(level[2::3]) for level in levels)
                 case _, value:

@@ -149,3 +149,12 @@ def test_a_dropped_store_is_freed_at_once_though_handles_live():
     finally:
         collector.enable()
     assert saved.load() == 0
+
+
+def test_size_counts_what_long_keys_link_to(store):
+    """A key over the inline limit is a link inside a wrapped key; its size was left out once."""
+    run = store.thread("t")
+    in_key = run.save({"k" * 3000: 1}).size
+    in_value = run.save({"x": "k" * 3000}).size
+    assert in_value > 3000
+    assert in_key > 3000
