@@ -13,7 +13,7 @@ from casckpt.tree import native
 from casckpt.tree.assembly import Assembly
 from casckpt.tree.guide import BlobGuide
 from casckpt.tree.spine import Spine, reference
-from casckpt.tree.split import blob_cuts, text_cuts
+from casckpt.tree.split import WINDOW_BYTES, blob_cuts, text_cuts
 
 __all__ = ["BlobRun"]
 
@@ -52,7 +52,7 @@ class BlobRun:
         """The encoding behind `prefix`."""
         assembly, data = self._assembly, self._data
         text = self._tag == c.TAG_STR_TREE
-        window = _GUIDED_WINDOW if self._old is not None else 1 << 20
+        window = _GUIDED_WINDOW if self._old is not None else WINDOW_BYTES
         find = text_cuts if text else blob_cuts
         cuts = self._cuts if self._cuts is not None else find(data, window=window)
         start, total = 0, len(data)

@@ -297,29 +297,24 @@ class StreamedValues(ValuesView[Any]):
 
 def plain(value: Any) -> Any:
     """A value with every draft in it replaced by what it holds now."""
-    if isinstance(value, Draft):
-        return value.load()
-    kind = type(value)
-    if kind is list:
-        return [plain(item) for item in value]
-    if kind is tuple:
-        return tuple([plain(item) for item in value])
-    if kind is dict:
-        return {key: plain(item) for key, item in value.items()}
-    if kind is set or kind is bytearray:
-        return kind(value)
-    return value
+    return _copied(value, lambda draft: draft.load())
 
 
 def _copied_value(value: Any) -> Any:
     """A copy of a value's built-in containers; drafts in them stay themselves."""
+    return _copied(value, lambda draft: draft)
+
+
+def _copied(value: Any, settle: Callable[[Draft], Any]) -> Any:
+    if isinstance(value, Draft):
+        return settle(value)
     kind = type(value)
     if kind is list:
-        return [_copied_value(item) for item in value]
+        return [_copied(item, settle) for item in value]
     if kind is tuple:
-        return tuple([_copied_value(item) for item in value])
+        return tuple([_copied(item, settle) for item in value])
     if kind is dict:
-        return {key: _copied_value(item) for key, item in value.items()}
+        return {key: _copied(item, settle) for key, item in value.items()}
     if kind is set or kind is bytearray:
         return kind(value)
     return value

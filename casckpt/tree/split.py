@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from casckpt.format import constants as c
 from casckpt.ids import hash32
 
-__all__ = ["blob_cuts", "ends_chunk", "text_cuts"]
+__all__ = ["WINDOW_BYTES", "blob_cuts", "ends_chunk", "text_cuts"]
 
 _SALT = [bytes((level,)) for level in range(c.TREE_LEVEL_MAX + 1)]
 _SHIFTED_MAX = 1 << 32
@@ -76,10 +76,11 @@ def _next_cut(bits: bytes, start: int, end: int) -> int:
     return last
 
 
-_WINDOW = 1 << 20
+WINDOW_BYTES = 1 << 20
+"""How much is mapped to bits at a time, where all of it will be wanted."""
 
 
-def blob_cuts(data: bytes, start: int = 0, *, window: int = _WINDOW) -> Iterator[int]:
+def blob_cuts(data: bytes, start: int = 0, *, window: int = WINDOW_BYTES) -> Iterator[int]:
     """The ends of the chunks of `data` that lie behind `start` (itself 0 or a cut).
 
     The data is mapped to bits a window (bytes, at least CDC_BYTES_MAX) at a time.
@@ -95,7 +96,7 @@ def blob_cuts(data: bytes, start: int = 0, *, window: int = _WINDOW) -> Iterator
         yield start
 
 
-def text_cuts(data: bytes, start: int = 0, *, window: int = _WINDOW) -> Iterator[int]:
+def text_cuts(data: bytes, start: int = 0, *, window: int = WINDOW_BYTES) -> Iterator[int]:
     """As `blob_cuts`, for UTF-8: a cut inside a character moves behind it."""
     total = len(data)
     while start < total:
