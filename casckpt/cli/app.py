@@ -17,7 +17,7 @@ from casckpt.cli.commands.completion import completion
 from casckpt.cli.commands.demo import demo
 from casckpt.cli.commands.diff import diff
 from casckpt.cli.commands.find import find
-from casckpt.cli.commands.import_trace import import_trace
+from casckpt.cli.commands.importing import import_
 from casckpt.cli.commands.init import init
 from casckpt.cli.commands.log import log
 from casckpt.cli.commands.moves import fork, reflog, rewind, rm, undo
@@ -32,7 +32,7 @@ from casckpt.cli.session import Session
 __all__ = ["GROUPS", "PipeClosedError", "app"]
 
 GROUPS: Final[dict[str, tuple[click.Command, ...]]] = {
-    "Begin": (demo, init, save, import_trace),
+    "Begin": (demo, init, save, import_),
     "Look": (threads, log, show, checkout, diff, find, reflog),
     "Move": (fork, rewind, undo, tag, rm),
     "Upkeep": (gc, pack, compact, fsck, stats),

@@ -14,7 +14,7 @@ import click
 
 from casckpt.cli import exits
 
-__all__ = ["Command", "command", "json_option"]
+__all__ = ["Command", "Group", "command", "json_option"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -38,6 +38,16 @@ class Command(click.Command):
                 formatter.write(f"  {line.strip()}\n")
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), exits.MEANINGS[code]) for code in self.exit_codes])
+        super().format_epilog(ctx, formatter)
+
+
+class Group(click.Group):
+    """Commands behind a common first word; each has its own help."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Where examples and exit codes are."""
+        formatter.write_paragraph()
+        formatter.write_text(f"Examples and exit codes: {ctx.command_path} COMMAND --help")
         super().format_epilog(ctx, formatter)
 
 

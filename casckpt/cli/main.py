@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -69,13 +69,27 @@ def _usage_hint(error: click.ClickException) -> str | None:
 
 def _hint(error: casckpt.CasckptError, args: Sequence[str]) -> str | None:
     if error.code == "invalid-input":
-        command = next((arg for arg in args if arg in app.commands), None)
-        return None if command is None else f"see 'casckpt {command} --help'"
+        command = _command(args)
+        return f"see 'casckpt {command} --help'" if command else None
     if error.code == "not-found" and "thread" in error.details:
         return None if error.details.get("candidates") else "'casckpt threads' lists all"
     if error.code == "corrupt" and "fsck" not in error.message:
         return "'casckpt fsck' says what else is damaged"
     return None
+
+
+def _command(args: Sequence[str]) -> str:
+    """The words of the command in these arguments."""
+    words: list[str] = []
+    commands: Mapping[str, click.Command] = app.commands
+    for arg in args:
+        found = commands.get(arg)
+        if found is not None:
+            words.append(arg)
+            if not isinstance(found, click.Group):
+                break
+            commands = found.commands
+    return " ".join(words)
 
 
 def _report(

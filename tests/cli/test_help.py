@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from casckpt.cli.app import GROUPS, app
 from casckpt.cli.command import Command
 from tests.cli.harness import casckpt as run
 
-COMMANDS = [command for group in GROUPS.values() for command in group]
+FIRST_WORDS = [command for group in GROUPS.values() for command in group]
 PAGE = (Path(__file__).parents[2] / "docs/cli.md").read_text(encoding="utf-8")
 NAMES = [
     "init",
@@ -37,23 +38,38 @@ NAMES = [
     "compact",
     "fsck",
     "stats",
-    "import-trace",
+    "import",
     "demo",
     "completion",
 ]
 
 
+def _commands(members: Iterable[click.Command], before: str = "") -> Iterator[tuple[str, Command]]:
+    """What can be run, with all its words: `import trace`."""
+    for member in members:
+        name = f"{before}{member.name}"
+        if isinstance(member, click.Group):
+            yield from _commands(member.commands.values(), f"{name} ")
+        else:
+            assert isinstance(member, Command)
+            yield name, member
+
+
+COMMANDS = dict(_commands(FIRST_WORDS))
+each_command = pytest.mark.parametrize(("name", "command"), COMMANDS.items(), ids=COMMANDS)
+
+
 def test_the_commands_are_those_promised() -> None:
     assert sorted(app.commands) == sorted(NAMES)
-    assert sorted(command.name or "" for command in COMMANDS) == sorted(NAMES)
+    assert sorted(command.name or "" for command in FIRST_WORDS) == sorted(NAMES)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_help_has_examples_and_exit_codes(command: Command) -> None:
-    done = run([command.name or "", "--help"])
+@each_command
+def test_help_has_examples_and_exit_codes(name: str, command: Command) -> None:
+    done = run([*name.split(), "--help"])
     assert done.exit_code == 0
     assert "Examples:" in done.output
-    assert f"casckpt {command.name}" in done.output
+    assert f"casckpt {name}" in done.output
     codes = done.output.partition("Exit codes:")[2]
     assert re.findall(r"^ +(\d+)  ", codes, re.MULTILINE) == [str(c) for c in command.exit_codes]
     assert {0, 2} <= set(command.exit_codes) <= set(exits.MEANINGS)
@@ -75,11 +91,11 @@ def _lines(command: Command) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_examples_parse(command: Command, folder: Path) -> None:
+@each_command
+def test_examples_parse(name: str, command: Command, folder: Path) -> None:
     """Names of files are not looked at; options, arguments and choices are."""
     lines = _lines(command)
-    assert any(f" {command.name}" in line for line in lines)
+    assert any(f" {name} " in f"{line} " for line in lines)
     (folder / "run.jsonl").touch()
     (folder / "run.jsonl.zst").touch()
     for line in lines:
@@ -88,10 +104,28 @@ def test_examples_parse(command: Command, folder: Path) -> None:
             # click keeps the command's own words aside, under a name that changed with 8.2.
             known = vars(ctx)
             aside = known.get("_protected_args") or known.get("protected_args") or []
-            name, found, rest = app.resolve_command(ctx, [*aside, *ctx.args])
-            assert found is not None
-            with found.make_context(name, rest, parent=ctx):
-                pass
+            _parse(app, ctx, [*aside, *ctx.args])
+
+
+def _parse(group: click.Group, ctx: click.Context, args: list[str]) -> None:
+    name, found, rest = group.resolve_command(ctx, args)
+    assert found is not None
+    if isinstance(found, click.Group):
+        _parse(found, ctx, rest)
+        return
+    with found.make_context(name, rest, parent=ctx):
+        pass
+
+
+def test_a_group_lists_its_commands() -> None:
+    for group in FIRST_WORDS:
+        if isinstance(group, click.Group):
+            done = run([group.name or "", "--help"])
+            assert done.exit_code == 0
+            assert all(name in done.output for name in group.commands)
+            alone = run([group.name or ""])
+            assert (alone.exit_code, alone.stderr.count("\n")) == (2, 1)
+            assert max(map(len, done.output.splitlines())) <= 100
 
 
 def test_every_error_class_has_its_exit_code() -> None:
@@ -112,16 +146,14 @@ def test_the_page_has_the_table_of_exit_codes() -> None:
     assert {int(code): text for code, text in rows} == exits.MEANINGS
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_the_page_describes_every_command_and_option(command: Command) -> None:
-    section = re.search(
-        rf"^### `casckpt {command.name}\b.*?(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL
-    )
-    assert section, f"docs/cli.md has no section for {command.name}"
+@each_command
+def test_the_page_describes_every_command_and_option(name: str, command: Command) -> None:
+    section = re.search(rf"^### `casckpt {name}\b.*?(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert section, f"docs/cli.md has no section for {name}"
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.name != "as_json":
             long = next(name for name in parameter.opts if name.startswith("--"))
-            assert long in section[0], f"docs/cli.md: {command.name} {long}"
+            assert long in section[0], f"docs/cli.md: {name} {long}"
 
 
 def test_without_arguments_help_is_short() -> None:

@@ -1,4 +1,4 @@
-"""import-trace on a generated recording: every state of it, forks included, comes back."""
+"""import trace on a generated recording: every state of it, forks included, comes back."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_every_state_comes_back(folder: Path, compressed: bool) -> None:
     found, states = recording(7)
     data = "".join(f"{json.dumps(event)}\n" for event in found).encode()
     (folder / "run").write_bytes(zstandard.compress(data) if compressed else data)
-    done = run(["-s", "s", "import-trace", "run", "--json"])
+    done = run(["-s", "s", "import", "trace", "run", "--json"])
     assert done.exit_code == 0
     report = json.loads(done.stdout)
     assert (report["threads"], report["checkpoints"], report["forks"]) == (4, 61, 1)
@@ -97,7 +97,7 @@ def test_a_recording_that_contradicts_itself(folder: Path, event: dict[str, Any]
     (folder / "run").write_text(json.dumps(event))
     with pytest.raises(InvalidInputError, match="event 1"):
         list(moments(folder / "run"))
-    done = run(["-s", "s", "import-trace", "run"])
+    done = run(["-s", "s", "import", "trace", "run"])
     assert done.exit_code == 2, done.output
 
 
@@ -115,7 +115,7 @@ NO_RECORDING = {
 @pytest.mark.parametrize("data", NO_RECORDING.values(), ids=NO_RECORDING)
 def test_bytes_that_are_no_recording(folder: Path, data: bytes) -> None:
     (folder / "run").write_bytes(data)
-    done = run(["-s", "s", "import-trace", "run"])
+    done = run(["-s", "s", "import", "trace", "run"])
     assert done.exit_code == 2, done.output
     assert not (folder / "s").exists()
 

@@ -137,7 +137,7 @@ def test_a_terminal_gets_readable_json(store: Path, env: dict[str, str]) -> None
 
 def test_progress_is_shown_on_a_terminal(store: Path, env: dict[str, str]) -> None:
     (store / "run.jsonl").write_text('{"thread": "t", "step": 0, "state": {}}\n' * 3)
-    code, shown = on_terminal(["import-trace", "run.jsonl"], store, env)
+    code, shown = on_terminal(["import", "trace", "run.jsonl"], store, env)
     assert (code, "importing" in shown, "100%" in shown) == (0, True, True)
     code, shown = on_terminal(["gc", "--grace", "0"], store, env)
     assert (code, "\r" in shown, "removed" in shown) == (0, True, True)

@@ -1,4 +1,4 @@
-"""`casckpt import-trace`: a recorded run becomes checkpoints.
+"""`casckpt import trace`: a recorded run becomes checkpoints.
 
 Imports: casckpt.exchange, click, casckpt.cli.
 """
@@ -20,11 +20,11 @@ __all__ = ["import_trace"]
 
 
 @command(
-    "import-trace",
+    "trace",
     short="save a recorded run, step by step",
     examples="""
-        casckpt import-trace run.jsonl.zst
-        casckpt -s runs.casckpt import-trace run.jsonl --prefix 2026-11/
+        casckpt import trace run.jsonl.zst
+        casckpt -s runs.casckpt import trace run.jsonl --prefix 2026-11/
     """,
     exit_codes=(exits.NOT_FOUND, exits.CONFLICT, exits.STORAGE, exits.STORE_FILE),
 )
