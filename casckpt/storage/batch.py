@@ -34,6 +34,7 @@ from casckpt.storage.engine import (
     RefConflict,
     RefUpdate,
     StoredObject,
+    Tally,
 )
 from casckpt.storage.moves import conflicts, move
 
@@ -166,6 +167,10 @@ class BatchEngine:
     def gc(self, *_: Any, **__: Any) -> GcReport:
         """Never inside a batch: raises InvalidInputError."""
         raise InvalidInputError("gc does not run inside a batch: after it")
+
+    def tally(self) -> Tally:
+        """Never inside a batch: raises InvalidInputError."""
+        raise InvalidInputError("upkeep does not run inside a batch: after it")
 
     def pack(self, *_: Any, **__: Any) -> PackReport:
         """Never inside a batch: raises InvalidInputError."""

@@ -13,7 +13,7 @@ Invariants every engine keeps, and `casckpt.testing` checks:
 - a ref moves only if it is what the caller expected (compare and set);
 - `gc` removes no object that a root, a ref or a later commit reaches, while others write.
 
-Imports: ids and errors only. Engines are siblings of `casckpt.format` and never import it.
+Imports: ids, errors and reports only. Engines are siblings of `casckpt.format` and never import it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
 from casckpt.ids import ObjectId
+from casckpt.storage.reports import CompactReport, GcReport, PackReport, Tally
 
 __all__ = [
     "ABSENT",
@@ -42,6 +43,7 @@ __all__ = [
     "RefUpdate",
     "Removed",
     "StoredObject",
+    "Tally",
 ]
 
 
@@ -172,45 +174,6 @@ class Problem(NamedTuple):
     """Nothing else can be looked at without danger."""
 
 
-class GcReport(NamedTuple):
-    """What gc did, or with `dry_run` would do."""
-
-    objects_live: int
-    objects_removed: int
-    bytes_removed: int
-    """Stored bytes of rows, not payload bytes. What packed objects have in blocks is not counted:
-    it goes with the block, or when pack writes the block anew."""
-    kinds_removed: dict[int, int]
-    seconds: float
-
-
-class PackReport(NamedTuple):
-    """What pack did."""
-
-    objects_packed: int
-    blocks_written: int
-    payload_bytes: int
-    """Of the objects packed, uncompressed."""
-    bytes_before: int
-    """Stored bytes of their rows; of objects that were packed already, heads only."""
-    bytes_after: int
-    """Stored bytes of their rows and of the new blocks."""
-    complete: bool
-    """False: time was up before all was packed."""
-    longest_write_seconds: float
-    """Of all write transactions, waiting for other writers and for the disk included."""
-    seconds: float
-
-
-class CompactReport(NamedTuple):
-    """What compact did."""
-
-    bytes_before: int
-    """Of the file."""
-    bytes_after: int
-    seconds: float
-
-
 class Engine(Protocol):
     """Every method is safe to call from any OS thread; none keeps a transaction open."""
 
@@ -332,6 +295,9 @@ class Engine(Protocol):
         before `now_ns` (None: of every entry). Deleted refs with no entry that young are
         forgotten. Runs in short transactions; may be killed at any moment. `removed` is
         told of every object that was removed, once it is; it must not use the engine.
+
+        Raises:
+            StorageError: a pack or another gc is at work ("busy" in `details`); read-only.
         """
         ...
 
@@ -353,7 +319,8 @@ class Engine(Protocol):
             progress: called with a stage's name, and how much of how much is done.
 
         Raises:
-            StorageError: a gc or another pack is at work; read-only; disk full.
+            StorageError: a gc or another pack is at work ("busy" in `details`); read-only; disk
+                full.
         """
         ...
 
@@ -365,7 +332,8 @@ class Engine(Protocol):
         or the new one is there, whole.
 
         Raises:
-            StorageError: another process has it open; read-only; disk full.
+            StorageError: another process has it open ("busy" in `details`); read-only; disk
+                full.
             CorruptError: a page is damaged; nothing was changed.
         """
         ...
@@ -384,6 +352,10 @@ class Engine(Protocol):
         """Counts and bytes: "objects", "payload_bytes", "stored_bytes", "file_bytes",
         "free_bytes", "kinds" {kind: {"objects", "payload_bytes", "stored_bytes"}}, "engine".
         """
+        ...
+
+    def tally(self) -> Tally:
+        """What there may be to do for `gc`, `pack` and `compact`: a few microseconds."""
         ...
 
     def sync(self) -> None:

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from casckpt.errors import ClosedError, CorruptError
+from casckpt.errors import ClosedError
 from casckpt.ids import ObjectId, object_id
 from casckpt.storage.engine import (
     Children,
@@ -34,10 +34,11 @@ from casckpt.storage.engine import (
     RefUpdate,
     Removed,
     StoredObject,
+    Tally,
 )
 from casckpt.storage.limits import check_commit, check_prefix, ref_key
 from casckpt.storage.moves import conflicts, move
-from casckpt.storage.undivided import Undivided
+from casckpt.storage.undivided import Undivided, compared
 
 __all__ = ["MemoryEngine"]
 
@@ -47,15 +48,6 @@ class _Row(NamedTuple):
     kind: int
     payload: bytes
     children: tuple[ObjectId, ...]
-
-
-def _compared(children: Children, stored: StoredObject, kept: Sequence[ObjectId]) -> str:
-    """What is wrong with a payload, or with the children that were stored; "": nothing."""
-    try:
-        same = tuple(children(stored)) == tuple(dict.fromkeys(kept))
-    except CorruptError as error:
-        return error.message
-    return "" if same else "it was stored with other children than its payload has"
 
 
 class MemoryEngine(Undivided):
@@ -77,6 +69,7 @@ class MemoryEngine(Undivided):
         self._log: dict[int, LogEntry] = {}
         self._log_number = 0
         self._postings: dict[bytes, list[tuple[int, int, ObjectId]]] = {}
+        self._after_gc = Tally()
 
     def _open(self) -> AbstractContextManager[Any]:
         if self._closed:
@@ -293,7 +286,9 @@ class MemoryEngine(Undivided):
                 seconds=time.perf_counter() - start,
             )
             if not dry_run:
+                old = [n for n, e in self._log.items() if not self._is_young(e, log_keep, now_ns)]
                 self._sweep([oid for _, oid in dead], forgotten)
+                self._after_gc = Tally(0, len(self._rows), -horizon, max(old, default=0))
         if progress is not None:
             progress("gc", len(dead), len(dead))
         for kind, oid in dead:
@@ -312,11 +307,7 @@ class MemoryEngine(Undivided):
         return {n for n, ref in self._refs.items() if ref.target is None and n not in held}
 
     def _mark(
-        self,
-        extra: list[ObjectId],
-        horizon: int,
-        log_keep: timedelta | None,
-        now_ns: int,
+        self, extra: list[ObjectId], horizon: int, log_keep: timedelta | None, now_ns: int
     ) -> set[ObjectId]:
         todo: list[ObjectId | None] = [oid for oid in extra if oid in self._rows]
         todo += [ref.target for ref in self._refs.values()]
@@ -358,7 +349,7 @@ class MemoryEngine(Undivided):
                 yield Problem("damage", "an object's child is missing", oid)
             if data and children is not None:
                 stored = StoredObject(oid, row.kind, row.payload)
-                if what := _compared(children, stored, row.children):
+                if what := compared(children, stored, row.children):
                     yield Problem("damage", f"object {oid.hex()[:16]}: {what}", oid)
         for ref in refs:
             if ref.target is not None and ref.target not in rows:
@@ -385,6 +376,12 @@ class MemoryEngine(Undivided):
                 "free_bytes": 0,
                 "kinds": kinds,
             }
+
+    def tally(self) -> Tally:
+        """See `Engine.tally`."""
+        with self._open():
+            stored = self._after_gc.stored_since_gc + self._order
+            return self._after_gc._replace(objects=len(self._rows), stored_since_gc=stored)
 
     def sync(self) -> None:
         """See `Engine.sync`; nothing to do."""

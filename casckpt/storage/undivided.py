@@ -1,18 +1,21 @@
-"""pack and compact of an engine that has neither tiers nor a file.
+"""What an engine that has neither tiers nor a file does: pack and compact nothing, compare.
 
 Invariants: nothing is done.
 
-Imports: the engine interface, limits.
+Imports: errors, ids, the engine interface, limits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from casckpt.storage.engine import CompactReport, PackReport
+from casckpt.errors import CorruptError
+from casckpt.ids import ObjectId
+from casckpt.storage.engine import Children, CompactReport, PackReport, StoredObject
 from casckpt.storage.limits import check_keep
 
-__all__ = ["Undivided"]
+__all__ = ["Undivided", "compared"]
 
 
 class Undivided:
@@ -32,3 +35,12 @@ class Undivided:
         """See `Engine.compact`: there is nothing to do."""
         self.header()
         return CompactReport(0, 0, 0.0)
+
+
+def compared(children: Children, stored: StoredObject, kept: Sequence[ObjectId]) -> str:
+    """What is wrong with a payload, or with the children that were stored; "": nothing."""
+    try:
+        same = tuple(children(stored)) == tuple(dict.fromkeys(kept))
+    except CorruptError as error:
+        return error.message
+    return "" if same else "it was stored with other children than its payload has"

@@ -221,3 +221,39 @@ class CollectingTests(Suite):
             raises(InvalidInputError, lambda: engine.pack(keep=-1))
             engine.pack(seconds_max=0)
             assert engine.pack().complete
+
+    def test_the_tally_counts_what_has_gathered(self) -> None:
+        """Since the last gc, and since nothing while there was none."""
+        with self.empty() as engine:
+            assert (engine.tally().objects, engine.tally().stored_since_gc) == (0, 0)
+            live, dead, later = chain(20, 1), chain(20, 2), chain(7, 3)
+            engine.commit(live + dead, [RefUpdate("r", live[-1].id, log=b"", time_ns=1)])
+            before = engine.tally()
+            assert (before.objects, before.stored_since_gc) == (40, 40)
+            assert (before.objects_after_gc, before.log_seen, before.busy) == (0, 0, False)
+            engine.gc(_nothing, dry_run=True)
+            assert engine.tally() == before
+            engine.gc(_nothing, log_keep=timedelta(0), now_ns=0)
+            after = engine.tally()
+            assert (after.objects_after_gc, after.stored_since_gc) == (after.objects, 0)
+            assert 20 <= after.objects < 40
+            assert after.log_seen == 0
+            engine.commit(later)
+            assert engine.tally().stored_since_gc == 7
+            _gc(engine)
+            assert (engine.tally().objects, engine.tally().log_seen) == (20, 1)
+
+    def test_the_tally_counts_what_is_not_packed(self) -> None:
+        """None of it, where there is no packing."""
+        with self.empty() as engine:
+            items = [new_object(text(n, 3000)) for n in range(50)]
+            engine.commit(items, [RefUpdate(f"r{n}", i.id) for n, i in enumerate(items)])
+            before = engine.tally()
+            assert before.stored_since_pack in (0, 50)
+            engine.pack()
+            after = engine.tally()
+            assert (after.stored_since_pack, after.hot_bytes, after.unused_bytes) == (0, 0, 0)
+            assert after.free_bytes <= after.file_bytes
+            _gc(engine)
+            engine.commit([new_object(text(99, 3000))], [RefUpdate("x", items[0].id)])
+            assert engine.tally().stored_since_pack == (1 if before.stored_since_pack else 0)

@@ -61,6 +61,11 @@ class Choice:
         """The lowest row of each cluster."""
         self.order: list[int] = []
 
+    @property
+    def top(self) -> int:
+        """The highest seq when it began."""
+        return self._top
+
     def steps(self) -> Iterator[str]:
         """Look at all rows; a step a transaction."""
         with self._space.reading() as txn:
@@ -101,15 +106,12 @@ class Choice:
 
     def _again(self) -> set[int]:
         """The blocks whose rows are to be packed again."""
-        sparse, small = set(), set()
-        for number, block in self._survey.found.items():
-            live = self._survey.live_bytes.get(number, 0)
-            if not live:
-                continue
-            if 2 * live < block.raw_bytes:
-                sparse.add(number)
-            elif 2 * live < TARGET_BYTES:
-                small.add(number)
+        sparse = set(self._survey.sparse())
+        small = {
+            number
+            for number, live in self._survey.live_bytes.items()
+            if 2 * live < TARGET_BYTES and number not in sparse
+        }
         # One small block alone would only be copied.
         if len(small) + bool(sparse) + bool(self._hot) > 1:
             return sparse | small

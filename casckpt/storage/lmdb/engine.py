@@ -29,6 +29,7 @@ from casckpt.storage.engine import (
     RefUpdate,
     Removed,
     StoredObject,
+    Tally,
 )
 from casckpt.storage.limits import check_commit, check_keep, check_prefix
 from casckpt.storage.lmdb import (
@@ -47,6 +48,7 @@ from casckpt.storage.lmdb import (
     stats,
     sweep,
     tables,
+    tally,
 )
 
 __all__ = ["LmdbEngine", "open_lmdb"]
@@ -293,6 +295,10 @@ class LmdbEngine:
     def stats(self) -> dict[str, Any]:
         """See `Engine.stats`."""
         return stats.stats(self._open())
+
+    def tally(self) -> Tally:
+        """See `Engine.tally`."""
+        return tally.tally(self._open())
 
     def sync(self) -> None:
         """See `Engine.sync`."""

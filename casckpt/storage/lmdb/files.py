@@ -176,7 +176,7 @@ def seize(path: Path) -> int | None:
         except BlockingIOError:
             os.close(handle)
             msg = f"{path} is open in another process: close it there first"
-            raise StorageError(msg, path=str(path)) from None
+            raise StorageError(msg, path=str(path), busy=True) from None
         except OSError:
             os.close(handle)
             raise

@@ -139,7 +139,7 @@ class Turn:
         """Leave the sign, unless somebody else is at work."""
         if holder(txn, tables, GC) is not None:
             msg = f"{self._path}: another gc or pack is at work; wait for its end"
-            raise StorageError(msg, path=self._path)
+            raise StorageError(msg, path=self._path, busy=True)
         claim(txn, tables, GC, self.sign)
 
     def is_mine(self, txn: Any, tables: Tables) -> bool:
@@ -150,7 +150,7 @@ class Turn:
         """Raise StorageError if somebody else has begun."""
         if not self.is_mine(txn, tables):
             msg = f"{self._path}: another gc or pack has begun; this one stops"
-            raise StorageError(msg, path=self._path)
+            raise StorageError(msg, path=self._path, busy=True)
 
     def end(self, txn: Any, tables: Tables) -> None:
         """Take the sign away."""

@@ -42,7 +42,7 @@ from typing import Any, Final, NamedTuple
 from casckpt.errors import CorruptError, StorageError
 from casckpt.storage.engine import PackReport
 from casckpt.storage.frame import BLOCK
-from casckpt.storage.lmdb import blocks, choose, index, leases, objects, survey, tables
+from casckpt.storage.lmdb import blocks, choose, index, leases, objects, survey, tables, tally
 from casckpt.storage.lmdb.caches import Payloads
 from casckpt.storage.lmdb.row import Head, encode_head
 from casckpt.storage.lmdb.space import Space
@@ -89,6 +89,8 @@ class Packer:
         self.packed = self.written = self.before = self.after = self.payload_bytes = 0
         self.longest = 0.0
         self.progress = ("begin", 0, 1)
+        self._unused: int | None = None
+        """Bytes of blocks less than half in use; None: it has not come to its end."""
 
     @property
     def tables(self) -> tables.Tables:
@@ -109,9 +111,11 @@ class Packer:
             for step in self._choice.steps():
                 self.progress = ("choose", 0, 1)
                 yield step
-            while self._at < len(self._choice.order) and not self._is_late():
+            while not self.is_complete and not self._is_late():
                 yield from self._block()
-            yield from survey.tidy(self.space, self._check_sign)
+            unused = yield from survey.tidy(self.space, self._check_sign)
+            if self.is_complete:
+                self._unused = unused
         finally:
             self.space.write(self._end)
 
@@ -123,10 +127,15 @@ class Packer:
             payload_bytes=self.payload_bytes,
             bytes_before=self.before,
             bytes_after=self.after,
-            complete=self._at >= len(self._choice.order),
+            complete=self.is_complete,
             longest_write_seconds=self.longest,
             seconds=time.perf_counter() - self._start,
         )
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that was chosen is packed."""
+        return self._at >= len(self._choice.order)
 
     def _is_late(self) -> bool:
         spent = time.perf_counter() - self._start
@@ -136,6 +145,8 @@ class Packer:
         self._turn.check(txn, self.tables)
 
     def _end(self, txn: Any) -> None:
+        if self._unused is not None and self._turn.is_mine(txn, self.tables):
+            tally.packed(txn, self.tables, top=self._choice.top, unused_bytes=self._unused)
         self._turn.end(txn, self.tables)
 
     # one block

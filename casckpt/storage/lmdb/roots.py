@@ -50,6 +50,8 @@ class Roots:
         self._keep_since_ns = keep_since_ns
         self.held: set[str] = set()
         """Names of the refs that have a young log entry."""
+        self.past = 0
+        """The newest log entry that is not young."""
 
     def read(self, extra: list[ObjectId]) -> Iterator[str]:
         """Mark all roots; a step a transaction."""
@@ -84,6 +86,8 @@ class Roots:
                         self.held.add(entry.name)
                         for seq in _sides(finder, entry):
                             self._marks.root(seq)
+                    else:
+                        self.past = max(self.past, entry.number)
             more = len(page) == PAGE
             before = page[-1].number if page else None
             yield "roots"

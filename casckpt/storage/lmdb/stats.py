@@ -15,10 +15,10 @@ from casckpt.storage.lmdb import browse, files
 from casckpt.storage.lmdb.row import parse
 from casckpt.storage.lmdb.space import Space
 from casckpt.storage.lmdb.survey import Block, Survey
+from casckpt.storage.lmdb.tally import META_PAGES, pages
 
 __all__ = ["stats"]
 
-META_PAGES: Final = 2
 ENTRY: Final = ("objects", "payload_bytes", "stored_bytes")
 
 
@@ -59,7 +59,7 @@ def stats(space: Space) -> dict[str, Any]:
                 entry["stored_bytes"] += head.size * block.stored_bytes // (block.raw_bytes or 1)
         more = len(slice_) == browse.SLICE
         below = slice_[-1][0] if slice_ else None
-    pages, page_bytes = _pages(space)
+    taken, page_bytes = _pages(space)
     file_bytes = Path(space.path, files.DATA).stat().st_size
     totals = {name: sum(kind[name] for kind in kinds.values()) for name in ENTRY}
     totals["stored_bytes"] = rows_bytes + blocks["stored_bytes"]
@@ -67,12 +67,12 @@ def stats(space: Space) -> dict[str, Any]:
         "engine": "lmdb",
         **totals,
         "file_bytes": file_bytes,
-        "free_bytes": max(file_bytes - (sum(pages.values()) + META_PAGES) * page_bytes, 0),
+        "free_bytes": max(file_bytes - (sum(taken.values()) + META_PAGES) * page_bytes, 0),
         "kinds": kinds,
         "bases_only": bases,
         "blocks": blocks,
         "depths": dict(sorted(depths.items())),
-        "tables": {name: count * page_bytes for name, count in pages.items()},
+        "tables": {name: count * page_bytes for name, count in taken.items()},
         "lmdb": ".".join(str(part) for part in space.env.lib_version()),
     }
 
@@ -97,5 +97,5 @@ def _pages(space: Space) -> tuple[dict[str, int], int]:
     with space.reading() as txn:
         for name, table in zip(space.tables._fields, space.tables, strict=True):
             counts = txn.stat(table)
-            found[name] = counts["branch_pages"] + counts["leaf_pages"] + counts["overflow_pages"]
+            found[name] = pages(counts)
     return found, counts["psize"]

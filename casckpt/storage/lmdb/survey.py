@@ -12,7 +12,7 @@ Imports: frame, its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final, NamedTuple
 
 from casckpt.storage.frame import BLOCK
@@ -92,9 +92,18 @@ class Survey:
             below = page[-1][0] if page else None
             yield "rows"
 
+    def sparse(self) -> Iterator[int]:
+        """The blocks of which less than half is in use, but something."""
+        for number, block in self.found.items():
+            if 0 < 2 * self.live_bytes.get(number, 0) < block.raw_bytes:
+                yield number
 
-def tidy(space: Space, check_sign: Callable[[Any], None]) -> Iterator[str]:
+
+def tidy(space: Space, check_sign: Callable[[Any], None]) -> Generator[str, None, int]:
     """Remove the blocks that no row uses; under the sign, which `check_sign` looks for.
+
+    Returns:
+        the stored bytes of blocks that are less than half in use.
 
     Raises:
         CorruptError: a row is malformed; nothing more is removed.
@@ -102,7 +111,7 @@ def tidy(space: Space, check_sign: Callable[[Any], None]) -> Iterator[str]:
     survey = Survey(space)
     yield from survey.blocks()
     if not survey.found:
-        return
+        return 0
     yield from survey.rows()
     unused = [n for n in survey.found if n <= survey.top and n not in survey.live_bytes]
     for begin in range(0, len(unused), BATCH):
@@ -115,3 +124,4 @@ def tidy(space: Space, check_sign: Callable[[Any], None]) -> Iterator[str]:
 
         space.write(remove)
         yield "blocks"
+    return sum(survey.found[number].stored_bytes for number in survey.sparse())

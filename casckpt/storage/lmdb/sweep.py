@@ -62,7 +62,7 @@ from typing import Any, Final
 from casckpt.errors import StorageError
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import GcReport, Removed
-from casckpt.storage.lmdb import feed, index, leases, litter, survey, tables
+from casckpt.storage.lmdb import feed, index, leases, litter, survey, tables, tally
 from casckpt.storage.lmdb.mark import BASE, LIVE, Marks
 from casckpt.storage.lmdb.roots import Roots
 from casckpt.storage.lmdb.space import Space
@@ -116,6 +116,8 @@ class Collector:
         self.removed: Counter[int] = Counter()
         self.removed_bytes = 0
         self.progress = ("begin", 0, 1)
+        self._unused: int | None = None
+        """Bytes of blocks less than half in use; None: it has not come to its end."""
 
     @property
     def tables(self) -> tables.Tables:
@@ -168,6 +170,9 @@ class Collector:
         self._turn.take(txn, self.tables)
 
     def _end(self, txn: Any) -> None:
+        if self._unused is not None and self._turn.is_mine(txn, self.tables):
+            top, log = self.marks.top, self.roots.past
+            tally.collected(txn, self.tables, top=top, log=log, unused_bytes=self._unused)
         self._turn.end(txn, self.tables)
 
     def check_sign(self, txn: Any) -> None:
@@ -227,7 +232,7 @@ class Collector:
                 return
             after = page[-1]
 
-    def _sweep(self) -> Iterator[str]:
+    def _sweep(self) -> Generator[str, None, None]:
         left = len(self.seqs)
         while left:
             with self.space.reading() as txn:  # so that little is left to do in the batch
@@ -243,7 +248,7 @@ class Collector:
             yield "sweep"
         yield from litter.purge(self.space, self.marks)
         yield from litter.forget(self.space, self.roots.held)
-        yield from survey.tidy(self.space, self.check_sign)
+        self._unused = yield from survey.tidy(self.space, self.check_sign)
 
     def entry_prefix(self, at: int) -> bytes:
         """The id prefix under which the condemned row number `at` was indexed; b"": it was not."""

@@ -14,7 +14,8 @@ meta   a word               b"layout", b"header", b"state", leases, feed (below)
 
 All numbers are big-endian, so that byte order is order. `meta`: b"state" is five numbers
 (`State`); b"lease" + 8 B start seq, a long commit under way (`leases`); b"gc", the gc under
-way; b"fed" + 8 B number, an old object that a ref gained without a log entry (`feed`).
+way; b"fed" + 8 B number, an old object that a ref gained without a log entry (`feed`);
+b"upkeep", what the last gc and the last pack left behind (`tally`).
 
 Invariants: a seq, a log number, a ref's version and a block's number are never used twice
 (the floors of `State` are raised when the newest go); `State.epoch` grows whenever an entry of the index
