@@ -27,6 +27,7 @@ PARAMETERS: dict[str, Any] = {
     "chunk": [c.CHUNK_BYTES_MIN, c.CHUNK_BYTES_TARGET, c.CHUNK_BYTES_MAX, c.CUT_FACTOR],
     "blob": [c.BLOB_BYTES_MAX, c.CDC_BYTES_MIN, c.CDC_BYTES_NORMAL, c.CDC_BYTES_MAX],
     "array-block": c.ARRAY_BLOCK_BYTES_MAX,
+    "record": "head, body",
     "encryption": None,
 }
 """Whatever changes an id. `encryption` is reserved; null says: none."""

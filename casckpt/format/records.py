@@ -1,7 +1,9 @@
 """The records of history: checkpoints, and tags changed later.
 
-Both are CBOR arrays (docs/format.md, chapter "Records"). The meta and the state's root are
-encoded values of their own, wrapped in byte strings: a record is read without reading them.
+Both are CBOR arrays (docs/format.md, chapter "Records"). A checkpoint has three items: what
+history is made of, the meta and the state's root, each encoded by itself and wrapped in a byte
+string: a record is read without reading the last two, and keeps its id without them
+(`casckpt.ids`).
 
 Invariants: `decode` of what `encode` made gives the fields back; what decodes re-encodes to
 the same bytes. The children of a checkpoint are the links of root and meta, then its
@@ -44,7 +46,7 @@ class CheckpointRecord(NamedTuple):
 
     def encode(self) -> bytes:
         """The payload (KIND_CHECKPOINT)."""
-        return cbor.encode_plain([*self])
+        return cbor.encode_plain([cbor.encode_plain(self[:7]), self.meta, self.root])
 
     @classmethod
     def decode(cls, payload: bytes) -> CheckpointRecord:
@@ -53,22 +55,21 @@ class CheckpointRecord(NamedTuple):
         Raises:
             CorruptError: not a checkpoint record.
         """
-        fields = cbor.decode_generic(payload)
-        if type(fields) is not list or len(fields) != len(cls._fields):
+        parts = cbor.decode_generic(payload)
+        if type(parts) is not list or len(parts) != 3 or type(parts[0]) is not bytes:
+            _fail("it has other parts")
+        head, meta, root = parts
+        return cls._made(head, meta, root)
+
+    @classmethod
+    def _made(cls, head: bytes, meta: bytes, root: bytes) -> CheckpointRecord:
+        fields = cbor.decode_generic(head)
+        if type(fields) is not list or len(fields) != 7:
             _fail("it has another number of fields")
         if type(fields[0]) is not list or type(fields[6]) is not list:
             _fail("parents or tags are not a list")
-        record = cls(
-            parents=tuple(fields[0]),
-            jump=fields[1],
-            thread=fields[2],
-            step=fields[3],
-            created_ns=fields[4],
-            label=fields[5],
-            tags=tuple(fields[6]),
-            meta=fields[7],
-            root=fields[8],
-        )
+        parents, jump, thread, step, created_ns, label, tags = fields
+        record = cls(tuple(parents), jump, thread, step, created_ns, label, tuple(tags), meta, root)
         record._check()
         return record
 

@@ -77,6 +77,8 @@ def _checkpoint(payload: bytes) -> Iterator[ObjectId]:
         raise CorruptError(f"a checkpoint with a name that is none: {error.message}") from None
     if repeated:
         raise CorruptError("a checkpoint with a tag twice")
+    if record.encode() != payload:
+        raise CorruptError("not the one encoding of what it says")
     if record.created_ns < 0:
         raise CorruptError("a checkpoint older than 1970")
     for encoding in (record.root, record.meta):

@@ -33,6 +33,7 @@ PARAMETERS = {
     "chunk": [512, 4096, 16384, 21361414],
     "blob": [16384, 2048, 8192, 32768],
     "array-block": 65536,
+    "record": "head, body",
     "encryption": None,
 }
 
@@ -218,8 +219,9 @@ class Store:
     def checkpoint(self, id: bytes) -> Checkpoint:
         parser = Parser(self, self.object(id, CHECKPOINT))
         items, end = plain(parser, 0)
-        need(isinstance(items, list) and len(items) == 9, "no checkpoint")
-        parents, jump, thread, step, created, label, tags, meta, root = items
+        need(isinstance(items, list) and len(items) == 3, "no checkpoint")
+        first, meta, root = items
+        parents, jump, thread, step, created, label, tags = self.record_head(first)
         need(all(type(part) is bytes for part in (meta, root)), "meta and root")
         self.left = 8 << 30
         read_root = Parser(self, root)
@@ -241,9 +243,18 @@ class Store:
         self.check_place(record)
         return record
 
+    def record_head(self, encoding: Any) -> list[Any]:
+        """The seven items of which history is made."""
+        need(type(encoding) is bytes, "no head")
+        items, end = plain(Parser(self, encoding), 0)
+        need(end == len(encoding), "bytes behind the head")
+        need(isinstance(items, list) and len(items) == 7, "a head of seven items")
+        return items
+
     def outline(self, id: bytes) -> tuple[list[bytes], bytes | None, int, int]:
         """Parents, jump, step and time, without what a whole reading checks."""
-        items, _ = plain(Parser(self, self.object(id, CHECKPOINT)), 0)
+        parts, _ = plain(Parser(self, self.object(id, CHECKPOINT)), 0)
+        items = self.record_head(parts[0])
         return items[0], items[1], items[3], items[4]
 
     def check_place(self, record: Checkpoint) -> None:

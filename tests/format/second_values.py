@@ -60,6 +60,9 @@ def need(holds: bool, what: str) -> None:
 
 
 def object_id(kind: int, payload: bytes) -> bytes:
+    if kind == CHECKPOINT:
+        _, length, at = head(payload, 1)
+        payload = payload[: at + length] + blake3(payload[at + length :]).digest()
     return blake3(bytes([kind]) + payload).digest()
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from casckpt.errors import CorruptError, FormatVersionError, NotAStoreError
 from casckpt.format import cbor, header
 from casckpt.format.records import CheckpointRecord, TagsRecord
+from casckpt.ids import CUT, PARTED, cut, object_id
 
 IDS = st.binary(min_size=32, max_size=32)
 
@@ -37,6 +38,29 @@ def test_checkpoint_records(record):
     payload = record.encode()
     assert cbor.is_canonical(payload)
     assert CheckpointRecord.decode(payload) == record
+
+
+@given(records(), st.binary(max_size=9))
+def test_a_cut_record_has_its_id_whatever_is_noted_behind_it(record, noted):
+    payload = record.encode()
+    oid = object_id(PARTED, payload)
+    assert object_id(CUT, cut(payload) + noted) == oid
+    assert record._replace(root=record.root + b"!").encode() != payload
+    assert object_id(PARTED, record._replace(root=record.root + b"!").encode()) != oid
+    assert object_id(PARTED, cut(payload)) != oid, "a digest does not pose as a body"
+
+
+@given(records(), st.data())
+def test_every_byte_of_a_cut_record_counts(record, data):
+    left = bytearray(cut(record.encode()))
+    left[data.draw(st.integers(0, len(left) - 1))] ^= data.draw(st.integers(1, 255))
+    assert object_id(CUT, bytes(left)) != object_id(PARTED, record.encode())
+
+
+@given(st.binary(max_size=80), st.binary(max_size=80))
+def test_what_has_no_parts_has_an_id_of_its_own(one, other):
+    ids = {object_id(PARTED, one), object_id(PARTED, other)}
+    assert len(ids) == len({one, other})
 
 
 @given(IDS, st.lists(st.text()))
