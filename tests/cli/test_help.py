@@ -98,6 +98,7 @@ def test_examples_parse(name: str, command: Command, folder: Path) -> None:
     assert any(f" {name} " in f"{line} " for line in lines)
     (folder / "run.jsonl").touch()
     (folder / "run.jsonl.zst").touch()
+    (folder / "checkpoints.sqlite").touch()
     for line in lines:
         args = shlex.split(line)[1:]
         with app.make_context("casckpt", args) as ctx:

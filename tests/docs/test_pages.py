@@ -104,6 +104,7 @@ def test_page_runs(
 ) -> None:
     if page.stem == "langgraph":
         pytest.importorskip("langgraph.graph", reason='needs pip install "casckpt[langgraph]"')
+        pytest.importorskip("langgraph.checkpoint.sqlite", reason="one it brings threads from")
     place = tmp_path / "place"
     place.mkdir()
     monkeypatch.chdir(place)

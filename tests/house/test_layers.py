@@ -55,6 +55,7 @@ NEIGHBOURS: set[tuple[str, str]] = {
     ("casckpt", "casckpt.thread"),
     ("casckpt", "casckpt.store"),
     ("casckpt.cli", "casckpt.exchange"),
+    ("casckpt.cli", "casckpt.integrations"),
     ("casckpt.__main__", "casckpt.cli"),
 }
 
@@ -78,7 +79,9 @@ GUESTS: dict[str, tuple[str, ...]] = {
     "marshal": ("casckpt.tree", "casckpt.integrations.langgraph.proofs"),
     "langgraph": ("casckpt.integrations.langgraph",),
     "langchain_core": ("casckpt.integrations.langgraph",),
-    "ormsgpack": ("casckpt.integrations.langgraph.forms",),
+    "ormsgpack": ("casckpt.integrations.langgraph.forms", "casckpt.integrations.langgraph.raw"),
+    # Another saver's database, to bring its threads over; read and never written.
+    "sqlite3": ("casckpt.integrations.langgraph.sqlite",),
 }
 
 LATE_GUESTS = ("numpy", "pydantic", "attr", "attrs")

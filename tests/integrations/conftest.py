@@ -16,3 +16,26 @@ def saver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     path = "memory:" if request.param == "memory" else str(tmp_path / "store")
     with CasckptSaver(path) as opened:
         yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def source(folder: Path) -> Iterator[Any]:
+    from langgraph.checkpoint.sqlite import SqliteSaver
+
+    with SqliteSaver.from_conn_string(str(folder / "checkpoints.sqlite")) as saver:
+        saver.setup()
+        yield saver
+
+
+@pytest.fixture
+def store() -> Iterator[Any]:
+    import casckpt
+
+    with casckpt.open("memory:") as opened:
+        yield opened

@@ -3,11 +3,12 @@
 The only room that imports langgraph, langchain_core and ormsgpack: the extra
 `casckpt[langgraph]`.
 
-Imports: integrations.langgraph.saver.
+Imports: integrations.langgraph (importing, saver).
 """
 
 from __future__ import annotations
 
+from casckpt.integrations.langgraph.importing import ImportReport, import_sqlite
 from casckpt.integrations.langgraph.saver import CasckptSaver, thread_name
 
-__all__ = ["CasckptSaver", "thread_name"]
+__all__ = ["CasckptSaver", "ImportReport", "import_sqlite", "thread_name"]

@@ -53,14 +53,17 @@ _HOLDERS: Final = frozenset((list, dict))
 class Forms:
     """Values in and out, by way of one serializer."""
 
-    def __init__(self, serde: SerializerProtocol) -> None:
-        self._serde = serde
-        self.opens: Final = type(serde) is JsonPlusSerializer
+    def __init__(self, serde: SerializerProtocol, *, opens: bool = False) -> None:
+        """Go by a serializer; `opens`: it writes as LangGraph's own does."""
+        self.serde: Final = serde
+        self.opens: Final = opens or type(serde) is JsonPlusSerializer
         """Whether values are opened; else only bytes are kept."""
         self.clear: Final = self if self.opens else Forms(JsonPlusSerializer())
         """For what is kept in clear whatever the serializer: names, versions, metadata."""
         # With a hook of the user's, messages may be something else.
-        self._builds = self.opens and not getattr(serde, "_custom_unpack_ext_hook", False)
+        self._builds = type(serde) is JsonPlusSerializer and not getattr(
+            serde, "_custom_unpack_ext_hook", False
+        )
 
     def stored(self, value: Any) -> Any:
         """What is stored for a value.
@@ -68,7 +71,7 @@ class Forms:
         Raises:
             TypeError: the serializer does not know the type.
         """
-        tag, data = self._serde.dumps_typed(value)
+        tag, data = self.serde.dumps_typed(value)
         if not self.opens:
             return {SERDE: [tag, bytes(data)]}
         match tag:
@@ -99,8 +102,26 @@ class Forms:
 
     def closed(self, value: Any) -> Any:
         """What is stored for a value, as the serializer's bytes, whatever it is."""
-        tag, data = self._serde.dumps_typed(value)
+        tag, data = self.serde.dumps_typed(value)
         return {SERDE: [tag, bytes(data)]}
+
+    def typed(self, stored: Any) -> tuple[str, bytes]:
+        """Type and bytes of the value, as LangGraph's serializer writes it.
+
+        Raises:
+            ValueError: a list that holds the bytes of another serializer.
+        """
+        kind = type(stored)
+        if stored is None:
+            return "null", b""
+        if kind is bytes:
+            return "bytes", stored
+        if kind is bytearray:
+            return "bytearray", bytes(stored)
+        if kind is dict and stored.keys() == {SERDE}:
+            tag, data = stored[SERDE]
+            return tag, data
+        return "msgpack", _packed(_closed(stored))
 
     def restored(self, stored: Any) -> Any:
         """The value, of what was stored for it; uses up `stored`."""
@@ -124,14 +145,14 @@ class Forms:
             return self._loaded(stored)
         elif SERDE in stored:
             tag, data = stored[SERDE]
-            return self._serde.loads_typed((tag, data))
+            return self.serde.loads_typed((tag, data))
         for key, value in stored.items():
             if value and type(value) in _HOLDERS:
                 stored[key] = self.restored(value)
         return stored if cls is None else _built(cls, stored)
 
     def _loaded(self, stored: Any) -> Any:
-        return self._serde.loads_typed(("msgpack", _packed(_closed(stored))))
+        return self.serde.loads_typed(("msgpack", _packed(_closed(stored))))
 
 
 def _built(cls: Any, fields: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ Invariants: a proof only speeds a put up. Items whose form holds bytes have none
 marshal writes anything that has a buffer as if it were bytes; nor have items of types that
 marshal refuses.
 
-Imports: ids, integrations.langgraph.forms.
+Imports: ids, integrations.langgraph (forms, raw).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple
 
 from casckpt.ids import ObjectId
 from casckpt.integrations.langgraph.forms import MESSAGES
+from casckpt.integrations.langgraph.raw import Extension
 
 __all__ = ["Left", "ListProof", "Proofs", "provable"]
 
@@ -81,7 +82,10 @@ def _print(items: list[Any]) -> bytes | None:
 
 
 def _plain(item: Any) -> Any:
-    place = MESSAGES.get(type(item))
+    kind = type(item)
+    if kind is Extension:
+        return (item.code, item.data)
+    place = MESSAGES.get(kind)
     if place is None:
         return (item,)
     return (place, item.__dict__, item.__pydantic_extra__)

@@ -51,6 +51,8 @@ class NewCheckpoint(NamedTuple):
     checkpoint: Mapping[str, Any]
     metadata: Mapping[str, Any]
     new_versions: Mapping[str, Any]
+    created_ns: int | None = None
+    """When it was made, if that is not now."""
 
 
 class _Parent(NamedTuple):
@@ -128,7 +130,7 @@ class Putter:
         finally:
             edit.close()
         written = put_meta(draft, ledger.codec, meta)
-        now_ns = max(ledger.clock(), 0)
+        now_ns = max(ledger.clock(), 0) if new.created_ns is None else new.created_ns
         before = parent.point
         record = CheckpointRecord(
             parents=() if before is None else (before.id,),
