@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langgraph.checkpoint.sqlite import SqliteSaver
+
+from tests.integrations.sqlite_kit import FILE, put, took_over, tuples, work
+
+from langgraph.checkpoint.sqlite import SqliteSaver  # isort: skip
 
 import casckpt
 from casckpt import InvalidInputError, NotFoundError, StorageError
 from casckpt.integrations.langgraph import CasckptSaver, import_sqlite
 from tests.cli.harness import casckpt as run
 from tests.integrations.langgraph_kit import config
-from tests.integrations.sqlite_kit import FILE, put, took_over, tuples, work
 
 OLD = """
 CREATE TABLE checkpoints (thread_id TEXT NOT NULL, thread_ts TEXT NOT NULL, parent_ts TEXT,

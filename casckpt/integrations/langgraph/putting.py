@@ -11,7 +11,7 @@ move is logged as a rewind, so that `undo` and the reflog know the branch that w
 
 Imports: errors, ids, format (constants, records), history (ancestry, ledger, meta, names,
 notes, states), storage (engine interface), tree.edit, tree.fast, vault, integrations.langgraph
-(catalogue, forms, keys, proofs).
+(catalogue, forms, keys, proofs, rivals).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from casckpt.integrations.langgraph.catalogue import FACTS, Catalogue, Row, Task
 from casckpt.integrations.langgraph.forms import Forms
 from casckpt.integrations.langgraph.keys import Space
 from casckpt.integrations.langgraph.proofs import Left, ListProof, Proofs, provable
+from casckpt.integrations.langgraph.rivals import check_no_rival
 from casckpt.storage.engine import MissingObjects, Posting, Ref, RefConflict, RefUpdate
 from casckpt.tree.edit import Edit
 from casckpt.tree.fast import FastBuilder
@@ -67,8 +68,16 @@ class _Parent(NamedTuple):
 class Putter:
     """Writes into one store."""
 
-    def __init__(self, ledger: Ledger, catalogue: Catalogue, proofs: Proofs) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        catalogue: Catalogue,
+        proofs: Proofs,
+        *,
+        refuse_silent_forks: bool = False,
+    ) -> None:
         self._ledger = ledger
+        self._refuses = refuse_silent_forks
         self._catalogue = catalogue
         self._proofs = proofs
 
@@ -78,6 +87,7 @@ class Putter:
         """Store a checkpoint; one of the same id is replaced.
 
         Raises:
+            ConflictError: another run was first, and silent forks are refused.
             TypeError: a value that the serializer does not know.
             StorageError: disk full, read-only and the like.
         """
@@ -150,7 +160,7 @@ class Putter:
             *(new.space, new.checkpoint["id"], oid, new.parent_id),
             run_id if type(run_id) is str else None,
         )
-        self._commit(draft, row, record)
+        self._commit(draft, row, record, new.metadata.get("source"))
         ledger.ancestry.keep(oid, record)
         checkpoint = new.checkpoint
         seen = {
@@ -159,7 +169,7 @@ class Putter:
         left = Left(oid, dict(checkpoint.get("channel_versions", {})), seen, lists)
         self._proofs.keep(new.space.name, left)
 
-    def _commit(self, draft: Draft, row: Row, record: CheckpointRecord) -> None:
+    def _commit(self, draft: Draft, row: Row, record: CheckpointRecord, source: Any) -> None:
         ledger, name = self._ledger, row.space.name
         postings = [Posting(notes.TIMES, record.created_ns, row.record)]
         if record.label is not None:
@@ -167,6 +177,8 @@ class Putter:
             postings.append(Posting(label, record.created_ns, row.record))
         ref = ledger.ref(name)
         for _ in range(RETRIES_MAX):
+            if self._refuses:
+                check_no_rival(ledger, self._catalogue, row, source, ref)
             parent = record.parents[0] if record.parents else None
             move = head_move(ledger, ref, name, row.record, parent)
             try:

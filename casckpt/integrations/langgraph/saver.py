@@ -73,6 +73,7 @@ class CasckptSaver(BaseCheckpointSaver[Any]):
         store: Store | str | os.PathLike[str],
         *,
         serde: SerializerProtocol | None = None,
+        refuse_silent_forks: bool = False,
     ) -> None:
         """Take a store, or open one.
 
@@ -80,6 +81,10 @@ class CasckptSaver(BaseCheckpointSaver[Any]):
             store: an open store, which stays open; or the path of one, made if it is not there.
             serde: instead of LangGraph's own serializer. Its bytes are kept as they are, so
                 lists are not shared or compared item by item.
+            refuse_silent_forks: a run that goes on from a checkpoint from which another has
+                gone on already gets a ConflictError; so two workers cannot run one thread
+                past each other. A branch that is asked for is fine: `update_state` on an
+                older checkpoint, replaying from one, `fork`.
 
         Raises:
             StoreFileError, StorageError: as `casckpt.open`.
@@ -89,7 +94,9 @@ class CasckptSaver(BaseCheckpointSaver[Any]):
         self.store: Store = store if isinstance(store, Store) else open_store(store)
         ledger = self.store._ledger  # noqa: SLF001 - of the same family
         self._catalogue = Catalogue(ledger)
-        self._putter = Putter(ledger, self._catalogue, Proofs())
+        self._putter = Putter(
+            *(ledger, self._catalogue, Proofs()), refuse_silent_forks=refuse_silent_forks
+        )
         self._reader = Reader(ledger, self._catalogue)
         self._remover = Remover(ledger, self._catalogue)
         self._known: tuple[SerializerProtocol, Forms] | None = None
@@ -157,6 +164,10 @@ class CasckptSaver(BaseCheckpointSaver[Any]):
 
         Returns:
             The config of the new checkpoint.
+
+        Raises:
+            ConflictError: another run was first, and silent forks are refused; or a thread
+                of that name is not LangGraph's.
         """
         where = space_of(config)
         facts = get_checkpoint_metadata(config, metadata)
