@@ -16,7 +16,7 @@ Imports: errors, ids, format (records, constants), vault.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from threading import Lock
 from typing import NamedTuple
 
@@ -59,8 +59,15 @@ def jump_step(step: int) -> int:
 class Ancestry:
     """Walks over checkpoint records. Safe to use from several OS threads."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, *, below: Ancestry | None = None) -> None:
+        """Walk over the records in a vault.
+
+        Args:
+            vault: where they are.
+            below: one whose points are stored in this vault as well.
+        """
         self._vault = vault
+        self._below: Mapping[ObjectId, Point] = {} if below is None else below.cached
         self._cache: OrderedDict[ObjectId, Point] = OrderedDict()
         self._lock = Lock()
 
@@ -75,17 +82,30 @@ class Ancestry:
 
     def point(self, oid: ObjectId) -> Point:
         """The record without state and meta; raises as `record` does."""
-        point = self._cache.get(oid)
+        point = self._cache.get(oid) or self._below.get(oid)
         return self.keep(oid, self.record(oid)) if point is None else point
 
     def keep(self, oid: ObjectId, record: CheckpointRecord) -> Point:
         """The point of a record that is at hand."""
         point = _point(oid, record)
+        self._keep(point)
+        return point
+
+    @property
+    def cached(self) -> Mapping[ObjectId, Point]:
+        """The points at hand."""
+        return self._cache
+
+    def keep_all(self, other: Ancestry) -> None:
+        """All points that another has at hand."""
+        for point in other.cached.values():
+            self._keep(point)
+
+    def _keep(self, point: Point) -> None:
         with self._lock:
-            self._cache[oid] = point
+            self._cache[point.id] = point
             if len(self._cache) > CACHE_POINTS:
                 self._cache.popitem(last=False)
-        return point
 
     def points(self, oids: list[ObjectId]) -> list[Point]:
         """Several points, read together; raises as `record` does."""

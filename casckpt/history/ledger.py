@@ -33,7 +33,7 @@ from casckpt.history import meta as metas
 from casckpt.history import names, notes
 from casckpt.history.ancestry import Ancestry, Point
 from casckpt.history.collected import gone
-from casckpt.history.states import Guided, Guides, Settled, put_edit, put_meta, put_state
+from casckpt.history.states import Guides, Settled, put_edit, put_meta, put_state
 from casckpt.ids import ObjectId
 from casckpt.storage.batch import BatchEngine
 from casckpt.storage.engine import (
@@ -81,9 +81,9 @@ class _Books(NamedTuple):
     ancestry: Ancestry
 
 
-def _books(engine: Engine, below: Engine) -> _Books:
-    vault = Vault(engine, gone=partial(gone, below))
-    return _Books(engine, vault, Ancestry(vault))
+def _books(engine: Engine, below: _Books | None = None) -> _Books:
+    vault = Vault(engine, gone=partial(gone, engine if below is None else below.engine))
+    return _Books(engine, vault, Ancestry(vault, below=below and below.ancestry))
 
 
 class _Here(local):
@@ -103,7 +103,7 @@ class Ledger:
             codec: types above the native ones.
             clock: nanoseconds since 1970-01-01 UTC.
         """
-        self._books = _books(engine, engine)
+        self._books = _books(engine)
         self._here = _Here()
         self._closed = False
         self.guides = Guides()
@@ -162,13 +162,14 @@ class Ledger:
         if self._here.batch is not None:
             raise InvalidInputError("a batch does not go inside another one")
         engine = BatchEngine(self._books.engine)
-        self._here.batch = _books(engine, self._books.engine)
+        self._here.batch = held = _books(engine, self._books)
         try:
             try:
                 yield
             finally:
                 self._here.batch = None
             engine.flush()
+            self._books.ancestry.keep_all(held.ancestry)
         except BaseException as error:
             # They tell of objects that were held back, and are no more.
             self.guides.clear()
@@ -271,7 +272,7 @@ class Ledger:
         last = self.guides.get(thread)
         if last is not None:
             # It proves what it knows, so it is as good for a later whole save as before.
-            self.guides.keep(thread, Guided(last.guide, root.own or point.id))
+            self.guides.keep(thread, last._replace(base=root.own or point.id))
         return point
 
     def _append(

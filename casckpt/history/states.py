@@ -48,8 +48,8 @@ __all__ = [
     "view",
 ]
 
-GUIDES_MAX: Final = 32
-"""Threads whose last state is remembered: about 1 MB each for a state of 10 MB."""
+GUIDES_BYTES_MAX: Final = 32 << 20
+"""Memory, about, for what is remembered of the last states of threads."""
 
 
 class Guided(NamedTuple):
@@ -58,6 +58,13 @@ class Guided(NamedTuple):
     guide: Guide | None
     base: ObjectId
     """The object that holds the open parts of its tree."""
+    size: int
+    """Bytes of the state, encoded."""
+
+    @property
+    def weight(self) -> int:
+        """At most, about, the bytes of memory it takes (measured: 0.4 to 0.8 of this)."""
+        return 2_048 + min(self.size, c.ROOT_INLINE_BYTES_MAX) // 2 + self.size // 12
 
 
 class Guides:
@@ -65,6 +72,7 @@ class Guides:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Guided] = OrderedDict()
+        self._weight = 0
         self._lock = Lock()
 
     def get(self, thread: str) -> Guided | None:
@@ -72,17 +80,19 @@ class Guides:
         return self._kept.get(thread)
 
     def keep(self, thread: str, guided: Guided) -> None:
-        """Remember one; forget the one saved to longest ago."""
+        """Remember one; forget those saved to longest ago, but never the last."""
         with self._lock:
+            old = self._kept.pop(thread, None)
             self._kept[thread] = guided
-            self._kept.move_to_end(thread)
-            if len(self._kept) > GUIDES_MAX:
-                self._kept.popitem(last=False)
+            self._weight += guided.weight - (old.weight if old else 0)
+            while self._weight > GUIDES_BYTES_MAX and len(self._kept) > 1:
+                self._weight -= self._kept.popitem(last=False)[1].weight
 
     def clear(self) -> None:
         """Forget all."""
         with self._lock:
             self._kept.clear()
+            self._weight = 0
 
 
 class Settled(NamedTuple):
@@ -93,10 +103,12 @@ class Settled(NamedTuple):
     guide: Guide | None = None
     own: ObjectId | None = None
     """The object it became, if the record only links to it."""
+    size: int = 0
+    """Bytes of the value, with all that it links to."""
 
     def guided(self, record: ObjectId) -> Guided:
         """What to remember of it, once it is saved."""
-        return Guided(self.guide, self.own or record)
+        return Guided(self.guide, self.own or record, self.size)
 
 
 _NO_META: Final = Settled(cbor.head(cbor.MAP, 0), ())
@@ -115,7 +127,7 @@ def put_state(draft: Draft, codec: Codec, state: Any, last: Guided | None) -> Se
         UnsupportedValueError: a value that cannot be stored exactly; names its path.
         LimitError: too deep.
     """
-    guide, base = last or (None, None)
+    guide, base, _ = last or (None, None, 0)
     built = FastBuilder(draft, codec, guide=guide, base=base).build(state)
     return _settled(draft, built, base)
 
@@ -126,11 +138,11 @@ def put_edit(draft: Draft, edit: Edit) -> Settled:
 
 
 def _settled(draft: Draft, built: Built, base: ObjectId | None) -> Settled:
+    size = len(built.data) + built.linked
     if len(built.data) <= c.ROOT_INLINE_BYTES_MAX:
-        return Settled(built.data, built.links, built.guide)
+        return Settled(built.data, built.links, built.guide, size=size)
     oid = draft.put(c.KIND_VALUE, built.data, built.links, base)
-    link = native.link(oid, len(built.data) + built.linked)
-    return Settled(link, (oid,), built.guide, oid)
+    return Settled(native.link(oid, size), (oid,), built.guide, oid, size)
 
 
 def put_meta(draft: Draft, codec: Codec, meta: dict[str, Any]) -> Settled:

@@ -8,6 +8,7 @@ import pytest
 
 import casckpt
 from casckpt import ConflictError, InvalidInputError
+from casckpt.history.ancestry import Ancestry
 
 
 @pytest.fixture(params=["memory", "lmdb"])
@@ -145,3 +146,37 @@ def test_an_empty_batch_is_no_commit(store, monkeypatch):
     with store.batch():
         pass
     assert not counted
+
+
+def test_after_a_batch_parents_are_known(store, monkeypatch):
+    """Neither a batch nor what comes after it reads a parent's record that was just written."""
+    runs = [store.thread(f"t{number}") for number in range(5)]
+    for run in runs:
+        run.save({"n": 0})
+    read = []
+    real = Ancestry.record
+    monkeypatch.setattr(
+        Ancestry, "record", lambda self, oid: (read.append(oid), real(self, oid))[1]
+    )
+    with store.batch():
+        for run in runs:
+            run.save({"n": 1})
+    for run in runs:
+        assert run.save({"n": 2}).step == 2
+    assert not read
+
+
+def test_what_a_failed_batch_saved_is_unknown(store):
+    run = store.thread("t")
+    run.save({"n": 0})
+    ids = []
+
+    def save():
+        ids.append(run.save({"n": 1}).id)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), store.batch():
+        save()
+    with pytest.raises(casckpt.NotFoundError):
+        store.checkpoint(ids[0])
+    assert run.save({"n": 1}).step == 1
