@@ -29,6 +29,7 @@ QUESTIONS = {
     "gc": ("bench.questions.gc", "how fast is garbage found and removed, in what memory?"),
     "blob": ("bench.questions.blob", "how fast are large bytes and arrays with few changes?"),
     "writers": ("bench.questions.writers", "what happens when many processes write at once?"),
+    "aio": ("bench.questions.aio", "what do concurrent saves cost on an event loop?"),
     "start": ("bench.questions.start", "how long do import and a first command take?"),
     "graph": ("bench.questions.graph", "what does a real LangGraph graph cost, DeltaChannel too?"),
 }

@@ -12,7 +12,6 @@ Imports: errors, path, history, checkpoint.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -168,7 +167,7 @@ class Thread:
         tags: Iterable[str] = (),
         meta: Mapping[str, Any] | None = None,
         expect: Checkpoint | str | AnyHead | None = ANY_HEAD,
-    ) -> AbstractContextManager[Any]:
+    ) -> Editing:
         """Change the head's state in a `with` block, and save what it came to as the new head.
 
         The block gets a draft: a mutable mapping, sequence or set that reads what is asked for

@@ -83,16 +83,27 @@ class Editing:
         trace: TracebackType | None,
     ) -> None:
         """Save what is new; nothing after an exception."""
-        edit, head = self._edits.pop()
         result: Any = None
         try:
             if kind is None:
-                point = head
-                if head is None or edit.changed or self._label or self._tags or self._meta:
-                    point = self._save(edit, head)
-                result = None if point is None else self._shown(point)
+                result = self.save()
         finally:
-            edit.close(result)
+            self.close(result)
+
+    def save(self) -> Any:
+        """Save what is new; what the drafts are to give as `checkpoint`.
+
+        Calling it again saves again: for when what was saved came to nothing (a batch that
+        failed).
+        """
+        edit, point = self._edits[-1]
+        if point is None or edit.changed or self._label or self._tags or self._meta:
+            point = self._save(edit, point)
+        return self._shown(point)
+
+    def close(self, result: Any) -> None:
+        """End the edit; the drafts give `result` as `checkpoint`, and nothing else."""
+        self._edits.pop()[0].close(result)
 
     def _save(self, edit: Edit, head: Point | None) -> Point:
         return self._ledger.append_edit(

@@ -49,6 +49,7 @@ def test_without_a_question_they_are_listed(capsys: pytest.CaptureFixture[str]) 
         ("refs", ["--sizes", "5", "--rounds", "3"], ["casckpt fork", "casckpt undo"]),
         ("gc", ["--threads", "4", "--messages", "3"], ["dry run"]),
         ("blob", ["--megabytes", "1"], ["bytes, one byte inserted", "float32 array, 1 % changed"]),
+        ("aio", ["--tasks", "1,3", "--saves", "2"], ["casckpt.aio, together"]),
         ("writers", ["--processes", "2", "--saves", "6", "--only", "casckpt"], ["casckpt"]),
     ],
 )  # fmt: skip

@@ -35,6 +35,7 @@ STOREYS: dict[str, int] = {
     "casckpt.store": 5,
     "casckpt": 5,
     # 6 outside
+    "casckpt.aio": 6,
     "casckpt.testing": 6,
     "casckpt.exchange": 6,
     "casckpt.integrations": 6,

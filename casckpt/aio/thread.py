@@ -1,0 +1,163 @@
+"""Thread: the handle of a named line of checkpoints of an async store.
+
+Invariants: what it does is what `casckpt.Thread` does, in an OS thread of the crew. Saves may
+share a commit with others; moves of the head go alone, in the order they were asked for.
+
+Imports: thread, history (ledger, names), path (types), aio (checkpoint, crew, editing, listing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from casckpt.aio.checkpoint import Checkpoint, Which, plain
+from casckpt.aio.crew import Crew
+from casckpt.aio.editing import Editing
+from casckpt.aio.listing import Listing
+from casckpt.history import names
+from casckpt.history.ledger import ANY_HEAD, AnyHead
+from casckpt.path import Step
+from casckpt.thread import Move
+from casckpt.thread import Thread as Plain
+
+__all__ = ["Thread"]
+
+
+class Thread:
+    """A named line of checkpoints with a head that moves; see `casckpt.Thread`."""
+
+    __slots__ = ("_crew", "_plain")
+
+    def __init__(self, crew: Crew, plain: Plain) -> None:
+        self._crew = crew
+        self._plain = plain
+
+    @property
+    def name(self) -> str:
+        """Its name; hierarchical by "/"."""
+        return self._plain.name
+
+    @property
+    def exists(self) -> Awaitable[bool]:
+        """Whether it has a checkpoint now."""
+        return self._crew.read(lambda: self._plain.exists)
+
+    @property
+    def head(self) -> Awaitable[Checkpoint | None]:
+        """Its newest checkpoint; None: nothing was saved, or it was deleted."""
+        return self._head()
+
+    async def checkpoint(self, revision: Which | None = None) -> Checkpoint:
+        """The checkpoint that a revision names; None: the head. Raises NotFoundError."""
+        found = await self._crew.read(lambda: self._plain.checkpoint(plain(revision)))
+        return Checkpoint(self._crew, found)
+
+    async def load(
+        self, revision: Which | None = None, *, path: str | Iterable[Step] | None = None
+    ) -> Any:
+        """A state, or what lies at a path of it, of fresh objects."""
+        return await self._crew.read(lambda: self._plain.load(plain(revision), path=path))
+
+    async def view(
+        self, revision: Which | None = None, *, path: str | Iterable[Step] | None = None
+    ) -> Any:
+        """A state, lazy and read-only: it reads where it is touched; see `Checkpoint.view`."""
+        return await self._crew.read(lambda: self._plain.view(plain(revision), path=path))
+
+    async def save(
+        self,
+        state: Any,
+        *,
+        label: str | None = None,
+        tags: Iterable[str] = (),
+        meta: Mapping[str, Any] | None = None,
+        expect: Which | AnyHead | None = ANY_HEAD,
+    ) -> Checkpoint:
+        """Save a state as the new head; takes and raises what `casckpt.Thread.save` does.
+
+        The state is read in another OS thread: nobody may change it until this returns.
+        Cancelled while it waits for its turn, nothing is saved; later, it is.
+        """
+        tags = names.check_tags(tags)
+        saved = await self._crew.save(
+            lambda: self._plain.save(state, label=label, tags=tags, meta=meta, expect=plain(expect))
+        )
+        return Checkpoint(self._crew, saved)
+
+    def edit(
+        self,
+        *,
+        label: str | None = None,
+        tags: Iterable[str] = (),
+        meta: Mapping[str, Any] | None = None,
+        expect: Which | AnyHead | None = ANY_HEAD,
+    ) -> Editing:
+        """Change the head's state in an `async with` block; see `casckpt.Thread.edit`.
+
+        The draft is an ordinary one: it reads where it is touched (see `Checkpoint.view`).
+        Leaving the block saves.
+        """
+        return Editing(
+            self._crew,
+            lambda: self._plain.edit(label=label, tags=tags, meta=meta, expect=plain(expect)),
+        )
+
+    def log(
+        self,
+        *,
+        limit: int | None = None,
+        label: str | None = None,
+        tag: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        at: Which | None = None,
+    ) -> Listing[Checkpoint]:
+        """Its checkpoints, newest first: for `async for`, or `await` for a list."""
+        return Listing(
+            self._crew,
+            lambda: (
+                Checkpoint(self._crew, found)
+                for found in self._plain.log(
+                    limit=limit, label=label, tag=tag, since=since, until=until, at=plain(at)
+                )
+            ),
+        )
+
+    async def fork(self, name: str, at: Which | None = None) -> Thread:
+        """Begin another thread at a checkpoint (None: this head): a pointer, no data."""
+        forked = await self._crew.write(lambda: self._plain.fork(name, plain(at)))
+        return Thread(self._crew, forked)
+
+    async def rewind(self, to: Which) -> Checkpoint:
+        """Move the head to another checkpoint, in its history or not; the new head."""
+        return Checkpoint(self._crew, await self._crew.write(lambda: self._plain.rewind(plain(to))))
+
+    async def undo(self) -> Checkpoint | None:
+        """Take back the last move of the head; the head afterwards."""
+        head = await self._crew.write(self._plain.undo)
+        return None if head is None else Checkpoint(self._crew, head)
+
+    def reflog(self, *, limit: int | None = None) -> Listing[Move]:
+        """The moves of the head, newest first: for `async for`, or `await` for a list."""
+        return Listing(self._crew, lambda: self._plain.reflog(limit=limit))
+
+    async def delete(self) -> None:
+        """Delete the thread. Its checkpoints stay until gc, and `undo` brings it back."""
+        await self._crew.write(self._plain.delete)
+
+    async def _head(self) -> Checkpoint | None:
+        head = await self._crew.read(lambda: self._plain.head)
+        return None if head is None else Checkpoint(self._crew, head)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Thread):
+            return NotImplemented
+        return self._plain == other._plain
+
+    def __hash__(self) -> int:
+        return hash(self._plain)
+
+    def __repr__(self) -> str:
+        return repr(self._plain)
