@@ -11,7 +11,7 @@
 
 This is the front door: names, no logic.
 
-Imports: errors, path, checkpoint, store, thread, tree, values.
+Imports: errors, path, checkpoint, opening, store, thread, tree, values.
 """
 
 from casckpt.checkpoint import Checkpoint
@@ -30,9 +30,9 @@ from casckpt.errors import (
     StoreFileError,
     UnsupportedValueError,
 )
+from casckpt.opening import open_store as open  # noqa: A004 - casckpt.open is the point
 from casckpt.path import format_path, parse_path
 from casckpt.store import Store
-from casckpt.store import open_store as open  # noqa: A004 - casckpt.open is the point
 from casckpt.thread import Move, Thread, ThreadInfo
 from casckpt.tree.change import Change
 from casckpt.tree.diff import Diff

@@ -1,26 +1,21 @@
-"""Store: the public handle of an open store, and how one is opened.
+"""Store: the public handle of an open store.
 
-Invariants: this module chooses the engine and gives it a clock; nothing below reads the time
-of day. Handles made by a store hold its ledger, never the store: a dropped store is freed at
-once. Nothing is read from the environment.
+Invariants: handles made by a store hold its ledger, never the store: a dropped store is freed
+at once.
 
-Imports: errors, path, format (header), storage, values, tree (types), history, upkeep, checkpoint, thread.
+Imports: errors, path, storage (reports), values, tree (types), history, upkeep, checkpoint, thread.
 """
 
 from __future__ import annotations
 
-import os
-import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from casckpt.checkpoint import Checkpoint, diff, find_point
-from casckpt.errors import InvalidInputError, NotAStoreError, NotFoundError
-from casckpt.format import header
+from casckpt.errors import InvalidInputError, NotFoundError
 from casckpt.history import names
 from casckpt.history.find import Query, check_limit, find
 from casckpt.history.ledger import Ledger
@@ -29,21 +24,15 @@ from casckpt.history.meta import check_meta
 from casckpt.history.resolve import head_of
 from casckpt.history.times import from_ns, to_ns
 from casckpt.path import Step
-from casckpt.storage.engine import CompactReport, Engine, GcReport, PackReport
-from casckpt.storage.memory import MemoryEngine
+from casckpt.storage.engine import CompactReport, PackReport
 from casckpt.thread import Thread, ThreadInfo
 from casckpt.tree.diff import Diff
 from casckpt.upkeep import fsck, gc, reindex, stats
 from casckpt.upkeep.report import Report
+from casckpt.upkeep.tending import UpkeepReport, tend
 from casckpt.values import Registry
 
-__all__ = ["MEMORY", "Durability", "Store", "open_store"]
-
-MEMORY: Final = "memory:"
-"""The path of a store that lives as long as its handle."""
-
-Durability = Literal["full", "relaxed", "none"]
-"""What a finished save survives: power loss; power loss, but for the last ones; a kill."""
+__all__ = ["Store"]
 
 C = TypeVar("C", bound=type)
 
@@ -224,25 +213,39 @@ class Store:
     def gc(
         self,
         *,
+        auto: bool = False,
         dry_run: bool = False,
         grace: timedelta | Literal[0] = gc.GRACE_DEFAULT,
+        pack: bool | None = None,
+        compact: bool = False,
         progress: Callable[[str, int, int], None] | None = None,
-    ) -> GcReport:
-        """Remove what no thread, no tag and no young entry of the reflog reaches.
+    ) -> UpkeepReport:
+        """Remove what no thread, no tag and no young entry of the reflog reaches; then pack.
 
-        Others may read and write meanwhile. Never runs by itself.
+        Others may read and write meanwhile. Never runs by itself; with `auto`, what a timer
+        or a framework calls, it decides by itself, in a millisecond if nothing is to be done.
 
         Args:
-            dry_run: only count.
+            auto: only what pays (docs/design.md); gives way to whoever is at it already.
+            dry_run: only count and say; with `auto` only say.
             grace: what the reflog of this age reaches stays, so that it can be undone; 0
                 for none.
+            pack: whether to pack as well; None: if it pays.
+            compact: whether to give free pages back to the disk as well, with `auto` if it
+                pays; then nobody else may have the store open.
             progress: called with a stage's name, and how much of how much is done.
+
+        Raises:
+            StorageError: another gc or pack is at work (not with `auto`); read-only; disk full.
         """
         if isinstance(grace, int) and grace == 0:
             grace = timedelta(0)
         if not isinstance(grace, timedelta):
             raise InvalidInputError(f"grace= takes a timedelta or 0, not {grace!r}")
-        return gc.collect(self._ledger, dry_run=dry_run, grace=grace, progress=progress)
+        return tend(
+            self._ledger, auto=auto, dry_run=dry_run, grace=grace, pack=pack, compact=compact,
+            progress=progress,
+        )  # fmt: skip
 
     def pack(
         self,
@@ -339,58 +342,3 @@ class Store:
     def __repr__(self) -> str:
         state = " closed" if self.closed else ""
         return f"<Store {self._path!r}{state}>"
-
-
-def open_store(
-    path: str | os.PathLike[str],
-    *,
-    create: bool = True,
-    read_only: bool = False,
-    durability: Durability = "full",
-    types: Iterable[type] = (),
-    allow: Iterable[str] = (),
-    clock: Callable[[], int] | None = None,
-) -> Store:
-    """Open a store.
-
-    Args:
-        path: a directory, made if it is not there; "memory:" for one that is nowhere.
-        create: False refuses to make one.
-        read_only: nothing is written, not even for a lock that was not there.
-        durability: what a finished save survives.
-        types: classes whose values are restored as such; see `Store.register`.
-        allow: modules ("myapp" stands for "myapp.models" too) whose classes are restored, if
-            they have been imported.
-        clock: nanoseconds since 1970-01-01 UTC; None: this machine's clock.
-
-    Raises:
-        NotAStoreError: something else is there, or nothing and it may not be made.
-        FormatVersionError: a newer store, or one with other parameters.
-        StorageError: permission, disk, lock.
-    """
-    clock = clock or time.time_ns
-    registry = Registry()
-    for cls in types:
-        registry.register(cls)
-    for module in allow:
-        registry.allow(module)
-    where = os.fsdecode(path)
-    fresh = header.encode(str(uuid.uuid4()), clock())
-    engine: Engine
-    if where == MEMORY:
-        if read_only or not create:
-            raise NotAStoreError("a store in memory is always a new one", path=where)
-        engine = MemoryEngine(fresh)
-    else:
-        # Imported when it is needed: stores in memory need no LMDB.
-        from casckpt.storage.lmdb import open_lmdb
-
-        engine = open_lmdb(
-            where, create=create, header=fresh, read_only=read_only, durability=durability
-        )
-    try:
-        header.check(engine.header(), where)
-    except BaseException:
-        engine.close()
-        raise
-    return Store(Ledger(engine, registry, clock), registry, where)

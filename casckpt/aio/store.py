@@ -3,7 +3,7 @@
 Invariants: it is a `casckpt.Store` in the hands of a crew; every I/O happens in one of the
 crew's OS threads.
 
-Imports: store, thread (types), errors, tree (types), aio.
+Imports: opening, store, thread (types), errors, tree (types), aio.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from casckpt.aio.checkpoint import Checkpoint, Which, plain
 from casckpt.aio.crew import READERS_DEFAULT, Crew
 from casckpt.aio.listing import Listing
 from casckpt.aio.thread import Thread
+from casckpt.opening import Durability, open_store
 from casckpt.path import Step
-from casckpt.storage.engine import CompactReport, GcReport, PackReport
-from casckpt.store import Durability, open_store
+from casckpt.storage.engine import CompactReport, PackReport
 from casckpt.store import Store as Plain
 from casckpt.thread import ThreadInfo
 from casckpt.tree.diff import Diff
@@ -29,6 +29,7 @@ from casckpt.upkeep.fsck import Level
 from casckpt.upkeep.gc import GRACE_DEFAULT
 from casckpt.upkeep.report import Report
 from casckpt.upkeep.stats import Stats
+from casckpt.upkeep.tending import UpkeepReport
 
 __all__ = ["Opening", "Store", "open_store_async"]
 
@@ -160,14 +161,22 @@ class Store:
     async def gc(
         self,
         *,
+        auto: bool = False,
         dry_run: bool = False,
         grace: timedelta | Literal[0] = GRACE_DEFAULT,
+        pack: bool | None = None,
+        compact: bool = False,
         progress: Progress | None = None,
-    ) -> GcReport:
-        """Remove what nothing reaches. Saves go on meanwhile; see `casckpt.Store.gc`."""
-        return await self._crew.read(
-            lambda: self._plain.gc(dry_run=dry_run, grace=grace, progress=progress)
-        )
+    ) -> UpkeepReport:
+        """Remove what nothing reaches, then pack, if it pays; see `casckpt.Store.gc`.
+
+        Saves go on meanwhile, but for `compact`.
+        """
+        work = partial(
+            self._plain.gc, auto=auto, dry_run=dry_run, grace=grace, pack=pack, compact=compact,
+            progress=progress,
+        )  # fmt: skip
+        return await (self._crew.write(work) if compact else self._crew.read(work))
 
     async def pack(
         self,

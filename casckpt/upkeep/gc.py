@@ -23,7 +23,7 @@ from casckpt.history.ledger import Ledger
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import GcReport, Ref, RefConflict, RefUpdate
 
-__all__ = ["GRACE_DEFAULT", "collect", "drop_tags", "roots"]
+__all__ = ["GRACE_DEFAULT", "check_grace", "collect", "drop_tags", "roots"]
 
 GRACE_DEFAULT: Final = timedelta(days=14)
 """Long enough to come back from a holiday to an agent that went wrong."""
@@ -45,8 +45,7 @@ def collect(
         grace: moves of heads not older than this can still be undone afterwards.
         progress: called with a stage's name, and how much of how much is done.
     """
-    if grace < timedelta(0):
-        raise InvalidInputError(f"a grace of {grace}: it may not be negative")
+    check_grace(grace)
     now_ns = ledger.clock()
     before = collected.runs(ledger.engine)
     removed = _Removed()
@@ -65,6 +64,12 @@ def collect(
         run = Run(now_ns, micros, removed.count, report.objects_removed, bytes(removed.prefixes))
         collected.remember(ledger.engine, before, run)
     return report
+
+
+def check_grace(grace: timedelta) -> None:
+    """Raise InvalidInputError if it is negative."""
+    if grace < timedelta(0):
+        raise InvalidInputError(f"a grace of {grace}: it may not be negative")
 
 
 class _Removed:
