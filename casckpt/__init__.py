@@ -30,6 +30,7 @@ from casckpt.errors import (
     StoreFileError,
     UnsupportedValueError,
 )
+from casckpt.event import Event
 from casckpt.opening import open_store as open  # noqa: A004 - casckpt.open is the point
 from casckpt.path import format_path, parse_path
 from casckpt.store import Store
@@ -46,6 +47,7 @@ __all__ = [
     "ConflictError",
     "CorruptError",
     "Diff",
+    "Event",
     "FormatVersionError",
     "InvalidInputError",
     "LimitError",

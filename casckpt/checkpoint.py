@@ -16,6 +16,7 @@ from casckpt.errors import InvalidInputError, NotFoundError
 from casckpt.history import states
 from casckpt.history import tags as tags_
 from casckpt.history.ancestry import Point
+from casckpt.history.events import LOADED
 from casckpt.history.ledger import Ledger
 from casckpt.history.resolve import resolve
 from casckpt.history.times import from_ns
@@ -104,7 +105,11 @@ class Checkpoint:
             PrunedError: the state has been collected.
             CorruptError: it is damaged.
         """
-        return states.load(self._ledger.vault, self._ledger.codec, self._root(), as_path(path))
+        began = self._ledger.events.begin(LOADED)
+        path = as_path(path)
+        state = states.load(self._ledger.vault, self._ledger.codec, self._root(), path)
+        self._ledger.tell(LOADED, self.thread, self._point, began, path=path)
+        return state
 
     def view(self, path: str | Iterable[Step] | None = None) -> Any:
         """Its state, lazy and read-only: Mappings and Sequences that read what is asked for.

@@ -3,7 +3,8 @@
 Invariants: handles made by a store hold its ledger, never the store: a dropped store is freed
 at once.
 
-Imports: errors, path, storage (reports), values, tree (types), history, upkeep, checkpoint, thread.
+Imports: errors, path, storage (reports), values, tree (types), history, upkeep, checkpoint,
+event, thread.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from casckpt.checkpoint import Checkpoint, diff, find_point
 from casckpt.errors import InvalidInputError, NotFoundError
+from casckpt.event import EventKind, Listener, listen, unlisten
 from casckpt.history import names
 from casckpt.history.find import Query, check_limit, find
 from casckpt.history.ledger import Ledger
@@ -209,6 +212,28 @@ class Store:
         """
         self._registry.register(cls, name=name, encode=encode, decode=decode, version=version)
         return cls
+
+    def on(self, kind: EventKind, listener: Listener | None = None) -> Any:
+        """Tell a function of what happens in this store, by this handle; see docs/events.md.
+
+        It is called with an `Event` after the fact, in the OS thread that did it; a coroutine
+        function is awaited on the event loop that runs now. What it raises is logged.
+
+        Args:
+            kind: "saved", "loaded", "forked", "rewound", "pruned", "deleted", "collected".
+            listener: None: for use as a decorator, `@store.on("saved")`.
+
+        Returns:
+            The listener, for `off`.
+        """
+        if listener is None:
+            return partial(self.on, kind)
+        listen(self._ledger, kind, listener)
+        return listener
+
+    def off(self, kind: EventKind, listener: Listener) -> None:
+        """Tell it nothing any more; raises InvalidInputError if it does not listen."""
+        unlisten(self._ledger, kind, listener)
 
     def gc(
         self,

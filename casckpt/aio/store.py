@@ -17,8 +17,10 @@ from typing import Any, Literal, Self, TypeVar
 
 from casckpt.aio.checkpoint import Checkpoint, Which, plain
 from casckpt.aio.crew import READERS_DEFAULT, Crew
+from casckpt.aio.listening import Heard
 from casckpt.aio.listing import Listing
 from casckpt.aio.thread import Thread
+from casckpt.event import EventKind, Listener
 from casckpt.opening import Durability, open_store
 from casckpt.path import Step
 from casckpt.storage.engine import CompactReport, PackReport
@@ -50,6 +52,7 @@ class Store:
         """Wrap what `casckpt.aio.open` has opened."""
         self._crew = crew
         self._plain = plain
+        self._heard = Heard(crew, plain)
 
     @property
     def path(self) -> str:
@@ -157,6 +160,21 @@ class Store:
     ) -> C:
         """Let values of a class be stored and restored; see `casckpt.Store.register`."""
         return self._plain.register(cls, name=name, encode=encode, decode=decode, version=version)
+
+    def on(self, kind: EventKind, listener: Listener | None = None) -> Any:
+        """Tell a function of what happens in this store; see `casckpt.Store.on`.
+
+        Functions are called, and coroutine functions awaited, on the event loop that runs
+        now. The checkpoint of the event is one whose I/O is awaited.
+        """
+        if listener is None:
+            return partial(self.on, kind)
+        self._heard.add(kind, listener)
+        return listener
+
+    def off(self, kind: EventKind, listener: Listener) -> None:
+        """Tell it nothing any more; raises InvalidInputError if it does not listen."""
+        self._heard.remove(kind, listener)
 
     async def gc(
         self,

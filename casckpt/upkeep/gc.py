@@ -5,7 +5,8 @@ the last `grace` mentions, so that undo works for that long. Checkpoints are col
 with the parts of their states that nothing else has. What was removed is written down
 (history/collected.py), so that errors can say when it went.
 
-Imports: errors, ids, format (constants), storage (engine interface), history (collected, ledger, notes).
+Imports: errors, ids, format (constants), storage (engine interface), history (collected,
+events, ledger, notes).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from casckpt.errors import InvalidInputError
 from casckpt.format.constants import KIND_CHECKPOINT
 from casckpt.history import collected, notes
 from casckpt.history.collected import Run
+from casckpt.history.events import COLLECTED
 from casckpt.history.ledger import Ledger
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import GcReport, Ref, RefConflict, RefUpdate
@@ -45,6 +47,7 @@ def collect(
         grace: moves of heads not older than this can still be undone afterwards.
         progress: called with a stage's name, and how much of how much is done.
     """
+    began = ledger.events.begin(COLLECTED)
     check_grace(grace)
     now_ns = ledger.clock()
     before = collected.runs(ledger.engine)
@@ -63,6 +66,7 @@ def collect(
         micros = grace // timedelta(microseconds=1)
         run = Run(now_ns, micros, removed.count, report.objects_removed, bytes(removed.prefixes))
         collected.remember(ledger.engine, before, run)
+        ledger.tell(COLLECTED, None, None, began, report=report)
     return report
 
 

@@ -31,6 +31,7 @@ STOREYS: dict[str, int] = {
     "casckpt.upkeep": 4,
     # 5 the public handles, then the front door
     "casckpt.checkpoint": 5,
+    "casckpt.event": 5,
     "casckpt.thread": 5,
     "casckpt.store": 5,
     "casckpt.opening": 5,
@@ -51,9 +52,12 @@ NEIGHBOURS: set[tuple[str, str]] = {
     # The tree hands over what it cannot split itself; values know nothing of trees.
     ("casckpt.tree", "casckpt.values"),
     ("casckpt.thread", "casckpt.checkpoint"),
+    ("casckpt.event", "casckpt.checkpoint"),
     ("casckpt.store", "casckpt.checkpoint"),
+    ("casckpt.store", "casckpt.event"),
     ("casckpt.store", "casckpt.thread"),
     ("casckpt", "casckpt.checkpoint"),
+    ("casckpt", "casckpt.event"),
     ("casckpt", "casckpt.thread"),
     ("casckpt.opening", "casckpt.store"),
     ("casckpt", "casckpt.opening"),
@@ -82,6 +86,7 @@ GUESTS: dict[str, tuple[str, ...]] = {
     # The same trick as the tree's: what a list's items print as, to see which changed.
     "marshal": ("casckpt.tree", "casckpt.integrations.langgraph.proofs"),
     "langgraph": ("casckpt.integrations.langgraph",),
+    "opentelemetry": ("casckpt.integrations.otel",),
     "langchain_core": ("casckpt.integrations.langgraph",),
     "ormsgpack": ("casckpt.integrations.langgraph.forms", "casckpt.integrations.langgraph.raw"),
     # Another saver's database, to bring its threads over; read and never written.
@@ -94,9 +99,9 @@ LATE_GUESTS = ("numpy", "pydantic", "attr", "attrs")
 NEVER = ("pickle", "cPickle", "_pickle", "cloudpickle", "dill", "shelve", "random", "secrets")
 """Stores hold no pickles, and nothing here is left to chance."""
 
-TIMERS = ("casckpt.storage", "casckpt.upkeep", "casckpt.cli")
+TIMERS = ("casckpt.storage", "casckpt.upkeep", "casckpt.history.events", "casckpt.cli")
 """May measure how long something took (perf_counter, monotonic), and no more."""
-CLOCKS = ("casckpt.opening", "casckpt.cli")
+CLOCKS = ("casckpt.opening", "casckpt.integrations.otel", "casckpt.cli")
 """May read the wall clock; everything below is handed the time."""
 ENVIRONMENT = ("casckpt.cli",)
 """May read environment variables and print: a library does neither."""
