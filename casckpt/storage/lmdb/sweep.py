@@ -131,10 +131,8 @@ class Collector:
             CorruptError: a needed row is missing or malformed; nothing more is removed.
             StorageError: another gc, or a pack, is at work.
         """
-        if not self._dry_run:
-            self.space.write(self._claim)
+        yield from self._begin()
         try:
-            yield from self._begin()
             yield from self._mark()
             yield from self._find_entries()
             if not self._dry_run:
@@ -161,6 +159,7 @@ class Collector:
             with self.space.reading() as txn:
                 self._take_horizon(txn)
         else:
+            self.space.write(self._claim)
             self.space.free_readers()
             while self.space.write(lambda txn: feed.clear(txn, self.tables, BATCH_ROWS)):
                 yield "begin"
