@@ -11,10 +11,10 @@
 
 This is the front door: names, no logic.
 
-Imports: errors, path, checkpoint, history (Retention), prune, store, thread, tree, values.
+Imports: errors, path, checkpoint, opening, store, thread, tree, values.
 """
 
-from casckpt.checkpoint import Checkpoint, Pruned
+from casckpt.checkpoint import Checkpoint
 from casckpt.errors import (
     CasckptError,
     ClosedError,
@@ -30,11 +30,10 @@ from casckpt.errors import (
     StoreFileError,
     UnsupportedValueError,
 )
-from casckpt.history.retention import Retention
+from casckpt.event import Event
+from casckpt.opening import open_store as open  # noqa: A004 - casckpt.open is the point
 from casckpt.path import format_path, parse_path
-from casckpt.prune import PruneReport, Verdict
 from casckpt.store import Store
-from casckpt.store import open_store as open  # noqa: A004 - casckpt.open is the point
 from casckpt.thread import Move, Thread, ThreadInfo
 from casckpt.tree.change import Change
 from casckpt.tree.diff import Diff
@@ -48,24 +47,21 @@ __all__ = [
     "ConflictError",
     "CorruptError",
     "Diff",
+    "Event",
     "FormatVersionError",
     "InvalidInputError",
     "LimitError",
     "Move",
     "NotAStoreError",
     "NotFoundError",
-    "PruneReport",
-    "Pruned",
     "PrunedError",
     "Record",
-    "Retention",
     "StorageError",
     "Store",
     "StoreFileError",
     "Thread",
     "ThreadInfo",
     "UnsupportedValueError",
-    "Verdict",
     "format_path",
     "open",
     "parse_path",

@@ -1,51 +1,41 @@
-"""Store: the public handle of an open store, and how one is opened.
+"""Store: the public handle of an open store.
 
-Invariants: this module chooses the engine and gives it a clock; nothing below reads the time
-of day. Handles made by a store hold its ledger, never the store: a dropped store is freed at
-once. Nothing is read from the environment.
+Invariants: handles made by a store hold its ledger, never the store: a dropped store is freed
+at once.
 
-Imports: errors, path, format (header), storage, values, tree (types), history, upkeep, checkpoint, prune, thread.
+Imports: errors, path, storage (reports), values, tree (types), history, upkeep, checkpoint,
+event, thread.
 """
 
 from __future__ import annotations
 
-import os
-import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from casckpt.checkpoint import Checkpoint, diff, find_point
-from casckpt.errors import InvalidInputError, NotAStoreError, NotFoundError
-from casckpt.format import header
+from casckpt.errors import InvalidInputError, NotFoundError
+from casckpt.event import EventKind, Listener, listen, unlisten
 from casckpt.history import names
 from casckpt.history.find import Query, check_limit, find
 from casckpt.history.ledger import Ledger
 from casckpt.history.listing import threads
 from casckpt.history.meta import check_meta
 from casckpt.history.resolve import head_of
-from casckpt.history.retention import Retention
-from casckpt.history.times import to_ns
+from casckpt.history.times import from_ns, to_ns
 from casckpt.path import Step
-from casckpt.prune import PruneReport, prune_all
-from casckpt.storage.engine import CompactReport, Engine, GcReport, PackReport
-from casckpt.storage.memory import MemoryEngine
+from casckpt.storage.engine import CompactReport, PackReport
 from casckpt.thread import Thread, ThreadInfo
 from casckpt.tree.diff import Diff
 from casckpt.upkeep import fsck, gc, reindex, stats
 from casckpt.upkeep.report import Report
+from casckpt.upkeep.tending import UpkeepReport, tend
 from casckpt.values import Registry
 
-__all__ = ["MEMORY", "Durability", "Store", "open_store"]
-
-MEMORY: Final = "memory:"
-"""The path of a store that lives as long as its handle."""
-
-Durability = Literal["full", "relaxed", "none"]
-"""What a finished save survives: power loss; power loss, but for the last ones; a kill."""
+__all__ = ["Store"]
 
 C = TypeVar("C", bound=type)
 
@@ -54,6 +44,7 @@ class Store:
     """An open store. Safe to use from several OS threads; close it, or use `with`."""
 
     def __init__(self, ledger: Ledger, registry: Registry, path: str) -> None:
+        """Wrap what `casckpt.open` has opened."""
         self._ledger = ledger
         self._registry = registry
         self._path = path
@@ -93,7 +84,18 @@ class Store:
             after: only those behind this name: where the page before ended.
         """
         found = threads(self._ledger, prefix, after=after, limit=check_limit(limit))
-        return [ThreadInfo.of(self._ledger, listed) for listed in found]
+        return [
+            ThreadInfo(
+                name=listed.name,
+                head=Checkpoint(self._ledger, listed.head),
+                step=listed.head.step,
+                created=from_ns(listed.origin.created_ns),
+                updated=from_ns(listed.updated_ns),
+                forked_from=listed.origin.forked_from,
+                forked_at=listed.origin.forked_at.hex() if listed.origin.forked_at else None,
+            )
+            for listed in found
+        ]
 
     def checkpoint(self, revision: Checkpoint | str) -> Checkpoint:
         """The checkpoint that a revision names: `THREAD`, `THREAD~2`, digits of an id, ...
@@ -114,7 +116,6 @@ class Store:
         meta: Mapping[str, Any] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-        pruned: bool = False,
         limit: int | None = None,
     ) -> Iterator[Checkpoint]:
         """The checkpoints that fit all that is given, newest first; read as they are taken.
@@ -130,7 +131,6 @@ class Store:
             meta: with these facts, of the same types and values (1 is not 1.0).
             since: not older than this (an aware datetime).
             until: older than this.
-            pruned: those whose states were pruned, too.
             limit: no more than so many.
 
         Raises:
@@ -145,7 +145,6 @@ class Store:
             meta=None if meta is None else check_meta(meta),
             since_ns=to_ns(since, "since"),
             until_ns=to_ns(until, "until"),
-            pruned=pruned,
         )
         at = None if thread is None else head_of(self._ledger, names.check_thread_name(thread))
         found = find(self._ledger, query, at=at, limit=limit)
@@ -180,7 +179,8 @@ class Store:
         What is saved in the block, by this OS thread, is seen by it at once and by others
         when the block ends: all of it, or, on an exception, nothing. Lists (`threads`,
         `find`, `reflog`) show the store as it was before. Everything is kept in memory until
-        then. Moves other than saves are refused inside. Do not `await` in the block.
+        then. Moves other than saves are refused inside. Do not `await` in the block: it
+        belongs to the OS thread.
 
         Raises:
             ConflictError: when the block ends: a head that the batch moved was moved by
@@ -213,41 +213,64 @@ class Store:
         self._registry.register(cls, name=name, encode=encode, decode=decode, version=version)
         return cls
 
+    def on(self, kind: EventKind, listener: Listener | None = None) -> Any:
+        """Tell a function of what happens in this store, by this handle; see docs/events.md.
+
+        It is called with an `Event` after the fact, in the OS thread that did it; a coroutine
+        function is awaited on the event loop that runs now. What it raises is logged.
+
+        Args:
+            kind: "saved", "loaded", "forked", "rewound", "pruned", "deleted", "collected".
+            listener: None: for use as a decorator, `@store.on("saved")`.
+
+        Returns:
+            The listener, for `off`.
+        """
+        if listener is None:
+            return partial(self.on, kind)
+        listen(self._ledger, kind, listener)
+        return listener
+
+    def off(self, kind: EventKind, listener: Listener) -> None:
+        """Tell it nothing any more; raises InvalidInputError if it does not listen."""
+        unlisten(self._ledger, kind, listener)
+
     def gc(
         self,
         *,
+        auto: bool = False,
         dry_run: bool = False,
         grace: timedelta | Literal[0] = gc.GRACE_DEFAULT,
+        pack: bool | None = None,
+        compact: bool = False,
         progress: Callable[[str, int, int], None] | None = None,
-    ) -> GcReport:
-        """Remove what no thread, no tag and no young entry of the reflog reaches.
+    ) -> UpkeepReport:
+        """Remove what no thread, no tag and no young entry of the reflog reaches; then pack.
 
-        Others may read and write meanwhile. Never runs by itself.
+        Others may read and write meanwhile. Never runs by itself; with `auto`, what a timer
+        or a framework calls, it decides by itself, in a millisecond if nothing is to be done.
 
         Args:
-            dry_run: only count.
+            auto: only what pays (docs/design.md); gives way to whoever is at it already.
+            dry_run: only count and say; with `auto` only say.
             grace: what the reflog of this age reaches stays, so that it can be undone; 0
                 for none.
+            pack: whether to pack as well; None: if it pays.
+            compact: whether to give free pages back to the disk as well, with `auto` if it
+                pays; then nobody else may have the store open.
             progress: called with a stage's name, and how much of how much is done.
+
+        Raises:
+            StorageError: another gc or pack is at work (not with `auto`); read-only; disk full.
         """
         if isinstance(grace, int) and grace == 0:
             grace = timedelta(0)
         if not isinstance(grace, timedelta):
             raise InvalidInputError(f"grace= takes a timedelta or 0, not {grace!r}")
-        return gc.collect(self._ledger, dry_run=dry_run, grace=grace, progress=progress)
-
-    def prune(
-        self,
-        policy: Retention | Mapping[str, Retention],
-        *,
-        prefix: str = "",
-        dry_run: bool = False,
-    ) -> list[PruneReport]:
-        """Prune the threads whose names begin with `prefix`, as `Thread.prune` does.
-
-        `policy` may be a map from beginnings of names to policies: the longest one counts.
-        """
-        return prune_all(self._ledger, prefix, policy, dry_run=dry_run)
+        return tend(
+            self._ledger, auto=auto, dry_run=dry_run, grace=grace, pack=pack, compact=compact,
+            progress=progress,
+        )  # fmt: skip
 
     def pack(
         self,
@@ -274,7 +297,8 @@ class Store:
     def compact(self, *, progress: Callable[[str, int, int], None] | None = None) -> CompactReport:
         """Give free bytes of the file back to the disk.
 
-        Handles of this store wait meanwhile; no other process may have it open.
+        This store's handles wait meanwhile and go on afterwards; no other process may have
+        it open.
 
         Args:
             progress: called with a stage's name, and how much of how much is done.
@@ -343,58 +367,3 @@ class Store:
     def __repr__(self) -> str:
         state = " closed" if self.closed else ""
         return f"<Store {self._path!r}{state}>"
-
-
-def open_store(
-    path: str | os.PathLike[str],
-    *,
-    create: bool = True,
-    read_only: bool = False,
-    durability: Durability = "full",
-    types: Iterable[type] = (),
-    allow: Iterable[str] = (),
-    clock: Callable[[], int] | None = None,
-) -> Store:
-    """Open a store.
-
-    Args:
-        path: a directory, made if it is not there; "memory:" for one that is nowhere.
-        create: False refuses to make one.
-        read_only: nothing is written, not even for a lock that was not there.
-        durability: what a finished save survives.
-        types: classes whose values are restored as such; see `Store.register`.
-        allow: modules ("myapp" stands for "myapp.models" too) whose classes are restored, if
-            they have been imported.
-        clock: nanoseconds since 1970-01-01 UTC; None: this machine's clock.
-
-    Raises:
-        NotAStoreError: something else is there, or nothing and it may not be made.
-        FormatVersionError: a newer store, or one with other parameters.
-        StorageError: permission, disk, lock.
-    """
-    clock = clock or time.time_ns
-    registry = Registry()
-    for cls in types:
-        registry.register(cls)
-    for module in allow:
-        registry.allow(module)
-    where = os.fsdecode(path)
-    fresh = header.encode(str(uuid.uuid4()), clock())
-    engine: Engine
-    if where == MEMORY:
-        if read_only or not create:
-            raise NotAStoreError("a store in memory is always a new one", path=where)
-        engine = MemoryEngine(fresh)
-    else:
-        # Imported when it is needed: stores in memory need no LMDB.
-        from casckpt.storage.lmdb import open_lmdb
-
-        engine = open_lmdb(
-            where, create=create, header=fresh, read_only=read_only, durability=durability
-        )
-    try:
-        header.check(engine.header(), where)
-    except BaseException:
-        engine.close()
-        raise
-    return Store(Ledger(engine, registry, clock), registry, where)

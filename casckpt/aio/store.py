@@ -3,7 +3,7 @@
 Invariants: it is a `casckpt.Store` in the hands of a crew; every I/O happens in one of the
 crew's OS threads.
 
-Imports: store, thread and prune (types), history (Retention), errors, tree (types), aio.
+Imports: opening, store, thread (types), errors, tree (types), aio.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any, Literal, Self, TypeVar
 
 from casckpt.aio.checkpoint import Checkpoint, Which, plain
 from casckpt.aio.crew import READERS_DEFAULT, Crew
+from casckpt.aio.listening import Heard
 from casckpt.aio.listing import Listing
 from casckpt.aio.thread import Thread
-from casckpt.history.retention import Retention
+from casckpt.event import EventKind, Listener
+from casckpt.opening import Durability, open_store
 from casckpt.path import Step
-from casckpt.prune import PruneReport
-from casckpt.storage.engine import CompactReport, GcReport, PackReport
-from casckpt.store import Durability, open_store
+from casckpt.storage.engine import CompactReport, PackReport
 from casckpt.store import Store as Plain
 from casckpt.thread import ThreadInfo
 from casckpt.tree.diff import Diff
@@ -31,6 +31,7 @@ from casckpt.upkeep.fsck import Level
 from casckpt.upkeep.gc import GRACE_DEFAULT
 from casckpt.upkeep.report import Report
 from casckpt.upkeep.stats import Stats
+from casckpt.upkeep.tending import UpkeepReport
 
 __all__ = ["Opening", "Store", "open_store_async"]
 
@@ -51,6 +52,7 @@ class Store:
         """Wrap what `casckpt.aio.open` has opened."""
         self._crew = crew
         self._plain = plain
+        self._heard = Heard(crew, plain)
 
     @property
     def path(self) -> str:
@@ -96,7 +98,6 @@ class Store:
         meta: Mapping[str, Any] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-        pruned: bool = False,
         limit: int | None = None,
     ) -> Listing[Checkpoint]:
         """The checkpoints that fit all that is given, newest first.
@@ -115,7 +116,6 @@ class Store:
                     meta=meta,
                     since=since,
                     until=until,
-                    pruned=pruned,
                     limit=limit,
                 )
             ),
@@ -161,32 +161,40 @@ class Store:
         """Let values of a class be stored and restored; see `casckpt.Store.register`."""
         return self._plain.register(cls, name=name, encode=encode, decode=decode, version=version)
 
+    def on(self, kind: EventKind, listener: Listener | None = None) -> Any:
+        """Tell a function of what happens in this store; see `casckpt.Store.on`.
+
+        Functions are called, and coroutine functions awaited, on the event loop that runs
+        now. The checkpoint of the event is one whose I/O is awaited.
+        """
+        if listener is None:
+            return partial(self.on, kind)
+        self._heard.add(kind, listener)
+        return listener
+
+    def off(self, kind: EventKind, listener: Listener) -> None:
+        """Tell it nothing any more; raises InvalidInputError if it does not listen."""
+        self._heard.remove(kind, listener)
+
     async def gc(
         self,
         *,
+        auto: bool = False,
         dry_run: bool = False,
         grace: timedelta | Literal[0] = GRACE_DEFAULT,
+        pack: bool | None = None,
+        compact: bool = False,
         progress: Progress | None = None,
-    ) -> GcReport:
-        """Remove what nothing reaches. Saves go on meanwhile; see `casckpt.Store.gc`."""
-        return await self._crew.read(
-            lambda: self._plain.gc(dry_run=dry_run, grace=grace, progress=progress)
-        )
+    ) -> UpkeepReport:
+        """Remove what nothing reaches, then pack, if it pays; see `casckpt.Store.gc`.
 
-    async def prune(
-        self,
-        policy: Retention | Mapping[str, Retention],
-        *,
-        prefix: str = "",
-        dry_run: bool = False,
-    ) -> list[PruneReport]:
-        """Prune the threads whose names begin with `prefix`; see `casckpt.Store.prune`.
-
-        The checkpoints in the reports are plain ones.
+        Saves go on meanwhile, but for `compact`.
         """
-        return await self._crew.read(
-            lambda: self._plain.prune(policy, prefix=prefix, dry_run=dry_run)
-        )
+        work = partial(
+            self._plain.gc, auto=auto, dry_run=dry_run, grace=grace, pack=pack, compact=compact,
+            progress=progress,
+        )  # fmt: skip
+        return await (self._crew.write(work) if compact else self._crew.read(work))
 
     async def pack(
         self,

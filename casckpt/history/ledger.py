@@ -9,7 +9,7 @@ Invariants: a head moves only from where the writer saw it (compare and set); wi
 nothing that was saved is ever left out of a thread by accident. Times grow along a history.
 
 Imports: errors, ids, format (records, constants), storage (engine interface), vault, tree
-(types), history (ancestry, collected, names, notes, meta, states).
+(types), history (ancestry, collected, events, names, notes, meta, states).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from casckpt.history import meta as metas
 from casckpt.history import names, notes
 from casckpt.history.ancestry import Ancestry, Point
 from casckpt.history.collected import gone
+from casckpt.history.events import SAVED, Events, Happening, happening
 from casckpt.history.states import Guides, Settled, put_edit, put_meta, put_state
 from casckpt.ids import ObjectId
 from casckpt.storage.batch import BatchEngine
@@ -79,11 +80,13 @@ class _Books(NamedTuple):
     engine: Engine
     vault: Vault
     ancestry: Ancestry
+    told: list[Happening]
+    """What happened in a batch and is not told yet."""
 
 
 def _books(engine: Engine, below: _Books | None = None) -> _Books:
     vault = Vault(engine, gone=partial(gone, engine if below is None else below.engine))
-    return _Books(engine, vault, Ancestry(vault, below=below and below.ancestry))
+    return _Books(engine, vault, Ancestry(vault, below=below and below.ancestry), [])
 
 
 class _Here(local):
@@ -107,6 +110,7 @@ class Ledger:
         self._here = _Here()
         self._closed = False
         self.guides = Guides()
+        self.events = Events()
         self.codec = codec
         self.clock = clock
 
@@ -180,6 +184,20 @@ class Ledger:
             if isinstance(error, MissingObjects):
                 raise gone(self._books.engine, *error.ids) from None
             raise
+        for told in held.told:
+            self.events.tell(told)
+
+    def tell(
+        self, kind: str, thread: str | None, point: Point | None, began: int, **details: Any
+    ) -> None:
+        """Tell who listens of what happened since `began` (of `Events.begin`); 0: nobody does."""
+        if not began:
+            return
+        told = happening(kind, thread, point, began, **details)
+        if self._here.batch is None:
+            self.events.tell(told)
+        else:
+            self._here.batch.told.append(told)
 
     def ref(self, thread: str) -> Ref | None:
         """The ref of a thread, deleted ones included."""
@@ -225,6 +243,7 @@ class Ledger:
                 id, until gc.
             UnsupportedValueError, LimitError, InvalidInputError: nothing was stored.
         """
+        began = self.events.begin(SAVED)
         names.check_thread_name(thread)
         label, tags, facts = (
             names.check_label(label),
@@ -245,6 +264,7 @@ class Ledger:
                 last = None
             else:
                 self.guides.keep(thread, root.guided(point.id))
+                self.tell(SAVED, thread, point, began)
                 return point
 
     def append_edit(
@@ -262,6 +282,7 @@ class Ledger:
         Raises:
             ConflictError, UnsupportedValueError, LimitError: as `append`.
         """
+        began = self.events.begin(SAVED)
         draft = self.vault.draft()
         root = put_edit(draft, edit)
         content = _Content(root, put_meta(draft, self.codec, meta), label, tags)
@@ -273,6 +294,7 @@ class Ledger:
         if last is not None:
             # It proves what it knows, so it is as good for a later whole save as before.
             self.guides.keep(thread, last._replace(base=root.own or point.id))
+        self.tell(SAVED, thread, point, began)
         return point
 
     def _append(

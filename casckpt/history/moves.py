@@ -10,10 +10,8 @@ Undo goes to the position before the current one, and is itself logged, with the
 went to; as long as nothing else happens, the next undo goes on from there. After anything
 else it starts anew: undo then undoes that, then the undo before it, as in Emacs.
 
-A thread that moves to a pruned checkpoint takes it up again, as long as its state is there.
-
-Imports: errors, ids, storage (engine interface), history (ancestry, collected, ledger, names,
-notes, pruned).
+Imports: errors, ids, storage (engine interface), history (ancestry, collected, events,
+ledger, names, notes).
 """
 
 from __future__ import annotations
@@ -22,9 +20,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from casckpt.errors import ConflictError, CorruptError, NotFoundError, PrunedError
-from casckpt.history import names, notes, pruned
+from casckpt.history import names, notes
 from casckpt.history.ancestry import Point
 from casckpt.history.collected import gone
+from casckpt.history.events import DELETED, FORKED, REWOUND
 from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
 from casckpt.history.notes import Note, ThreadOrigin
 from casckpt.ids import ObjectId
@@ -65,10 +64,10 @@ def fork(ledger: Ledger, origin: str, name: str, at: Point) -> Point:
 
     Raises:
         ConflictError: there is a thread of that name.
-        PrunedError: the checkpoint is gone, or its state is.
+        PrunedError: the checkpoint is gone.
     """
+    began = ledger.events.begin(FORKED)
     names.check_thread_name(name)
-    pruned.refuse(ledger, at)
     now_ns = ledger.clock()
 
     def choose(ref: Ref | None) -> RefUpdate:
@@ -83,10 +82,10 @@ def fork(ledger: Ledger, origin: str, name: str, at: Point) -> Point:
         return move._replace(time_ns=now_ns)
 
     _move(ledger, name, choose)
-    pruned.revive(ledger, at)
     last = ledger.guides.get(origin)
     if last is not None:
         ledger.guides.keep(name, last)
+    ledger.tell(FORKED, name, at, began, origin=origin)
     return at
 
 
@@ -95,34 +94,40 @@ def rewind(ledger: Ledger, name: str, find: Callable[[Point], Point]) -> Point:
 
     Raises:
         NotFoundError: the thread has no checkpoint.
-        PrunedError: the checkpoint is gone, or its state is.
+        PrunedError: the checkpoint is gone.
     """
+    began = ledger.events.begin(REWOUND)
     target: Point | None = None
+    head: ObjectId | None = None
 
     def choose(ref: Ref | None) -> RefUpdate | None:
-        nonlocal target
+        nonlocal target, head
         ref, head = _alive(ref, name)
         target = find(ledger.ancestry.point(head))
         if target.id == head:
             return None
-        pruned.refuse(ledger, target)
         return _logged(ledger, ref, name, Note("rewind"), target=target.id, info=ref.info)
 
     _move(ledger, name, choose)
-    if target is None:
+    if target is None or head is None:
         raise crowded(name)
-    pruned.revive(ledger, target)
+    if target.id != head:
+        ledger.tell(REWOUND, name, target, began, old=head.hex())
     return target
 
 
 def delete(ledger: Ledger, name: str) -> None:
     """Delete a thread: its head, not its checkpoints; raises NotFoundError."""
+    began = ledger.events.begin(DELETED)
+    head: ObjectId | None = None
 
     def choose(ref: Ref | None) -> RefUpdate:
-        ref, _ = _alive(ref, name)
+        nonlocal head
+        ref, head = _alive(ref, name)
         return _logged(ledger, ref, name, Note("delete", (ref.info,)), target=None, info=ref.info)
 
     _move(ledger, name, choose)
+    ledger.tell(DELETED, name, None, began, old=head.hex() if head else None)
 
 
 def undo(ledger: Ledger, name: str) -> Point | None:
@@ -130,15 +135,18 @@ def undo(ledger: Ledger, name: str) -> Point | None:
 
     Raises:
         NotFoundError: nothing is left to undo.
-        PrunedError: what was there before has been collected, or its state has.
+        PrunedError: what was there before has been collected.
     """
+    began = ledger.events.begin(REWOUND) or ledger.events.begin(DELETED)
+    head: ObjectId | None = None
     target: ObjectId | None = None
 
     def choose(ref: Ref | None) -> RefUpdate:
-        nonlocal target
+        nonlocal head, target
         if ref is None:
             raise NotFoundError(f"nothing to undo: there never was a thread {name}", thread=name)
-        now = _Position(ref.last_log, ref.target)
+        head = ref.target
+        now = _Position(ref.last_log, head)
         newest = _entry(ledger, ref.last_log)
         if newest is not None and newest.new == ref.target:
             note = Note.decode(newest.note)
@@ -153,15 +161,12 @@ def undo(ledger: Ledger, name: str) -> Point | None:
             if note.kind == "delete" and note.facts and type(note.facts[0]) is bytes:
                 info = note.facts[0]
         target = before.head
-        if target is not None:
-            pruned.refuse(ledger, ledger.ancestry.point(target))
         return _logged(ledger, ref, name, Note("undo", (before.entry,)), target=target, info=info)
 
     _move(ledger, name, choose)
-    if target is None:
-        return None
-    point = ledger.ancestry.point(target)
-    pruned.revive(ledger, point)
+    point = None if target is None else ledger.ancestry.point(target)
+    kind = REWOUND if point is not None else DELETED
+    ledger.tell(kind, name, point, began, old=head.hex() if head else None, undo=True)
     return point
 
 

@@ -5,7 +5,8 @@ the last `grace` mentions, so that undo works for that long. Checkpoints are col
 with the parts of their states that nothing else has. What was removed is written down
 (history/collected.py), so that errors can say when it went.
 
-Imports: errors, ids, format (constants), storage (engine interface), history (collected, ledger, notes).
+Imports: errors, ids, format (constants), storage (engine interface), history (collected,
+events, ledger, notes).
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from casckpt.errors import InvalidInputError
 from casckpt.format.constants import KIND_CHECKPOINT
 from casckpt.history import collected, notes
 from casckpt.history.collected import Run
+from casckpt.history.events import COLLECTED
 from casckpt.history.ledger import Ledger
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import GcReport, Ref, RefConflict, RefUpdate
 
-__all__ = ["GRACE_DEFAULT", "collect", "drop_tags", "roots"]
+__all__ = ["GRACE_DEFAULT", "check_grace", "collect", "drop_tags", "roots"]
 
 GRACE_DEFAULT: Final = timedelta(days=14)
 """Long enough to come back from a holiday to an agent that went wrong."""
@@ -45,8 +47,8 @@ def collect(
         grace: moves of heads not older than this can still be undone afterwards.
         progress: called with a stage's name, and how much of how much is done.
     """
-    if grace < timedelta(0):
-        raise InvalidInputError(f"a grace of {grace}: it may not be negative")
+    began = ledger.events.begin(COLLECTED)
+    check_grace(grace)
     now_ns = ledger.clock()
     before = collected.runs(ledger.engine)
     removed = _Removed()
@@ -64,7 +66,14 @@ def collect(
         micros = grace // timedelta(microseconds=1)
         run = Run(now_ns, micros, removed.count, report.objects_removed, bytes(removed.prefixes))
         collected.remember(ledger.engine, before, run)
+        ledger.tell(COLLECTED, None, None, began, report=report)
     return report
+
+
+def check_grace(grace: timedelta) -> None:
+    """Raise InvalidInputError if it is negative."""
+    if grace < timedelta(0):
+        raise InvalidInputError(f"a grace of {grace}: it may not be negative")
 
 
 class _Removed:

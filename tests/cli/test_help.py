@@ -29,7 +29,6 @@ NAMES = [
     "fork",
     "rewind",
     "undo",
-    "prune",
     "reflog",
     "tag",
     "find",

@@ -18,11 +18,12 @@ class Shelf:
         self.payloads = {}
         self.reads = 0
 
-    def read(self, oids):
-        self.reads += len(oids)
-        if not set(oids) <= self.payloads.keys():
+    def get(self, oid, kind):
+        self.reads += 1
+        assert kind == KIND_CHECKPOINT
+        if oid not in self.payloads:
             raise PrunedError("gone")
-        return [(KIND_CHECKPOINT, self.payloads[oid]) for oid in oids]
+        return self.payloads[oid]
 
 
 class World:

@@ -31,9 +31,10 @@ STOREYS: dict[str, int] = {
     "casckpt.upkeep": 4,
     # 5 the public handles, then the front door
     "casckpt.checkpoint": 5,
-    "casckpt.prune": 5,
+    "casckpt.event": 5,
     "casckpt.thread": 5,
     "casckpt.store": 5,
+    "casckpt.opening": 5,
     "casckpt": 5,
     # 6 outside
     "casckpt.aio": 6,
@@ -50,22 +51,23 @@ NEIGHBOURS: set[tuple[str, str]] = {
     ("casckpt.ids", "casckpt.errors"),
     # The tree hands over what it cannot split itself; values know nothing of trees.
     ("casckpt.tree", "casckpt.values"),
-    ("casckpt.prune", "casckpt.checkpoint"),
     ("casckpt.thread", "casckpt.checkpoint"),
-    ("casckpt.thread", "casckpt.prune"),
+    ("casckpt.event", "casckpt.checkpoint"),
     ("casckpt.store", "casckpt.checkpoint"),
-    ("casckpt.store", "casckpt.prune"),
+    ("casckpt.store", "casckpt.event"),
     ("casckpt.store", "casckpt.thread"),
     ("casckpt", "casckpt.checkpoint"),
-    ("casckpt", "casckpt.prune"),
+    ("casckpt", "casckpt.event"),
     ("casckpt", "casckpt.thread"),
+    ("casckpt.opening", "casckpt.store"),
+    ("casckpt", "casckpt.opening"),
     ("casckpt", "casckpt.store"),
     ("casckpt.cli", "casckpt.exchange"),
     ("casckpt.cli", "casckpt.integrations"),
     ("casckpt.__main__", "casckpt.cli"),
 }
 
-ENGINE_CHOOSERS = {"casckpt.store", "casckpt.testing"}
+ENGINE_CHOOSERS = {"casckpt.opening", "casckpt.testing"}
 """Only these know which engine is behind the interface; the rest import storage.engine."""
 
 GUESTS: dict[str, tuple[str, ...]] = {
@@ -84,6 +86,7 @@ GUESTS: dict[str, tuple[str, ...]] = {
     # The same trick as the tree's: what a list's items print as, to see which changed.
     "marshal": ("casckpt.tree", "casckpt.integrations.langgraph.proofs"),
     "langgraph": ("casckpt.integrations.langgraph",),
+    "opentelemetry": ("casckpt.integrations.otel",),
     "langchain_core": ("casckpt.integrations.langgraph",),
     "ormsgpack": ("casckpt.integrations.langgraph.forms", "casckpt.integrations.langgraph.raw"),
     # Another saver's database, to bring its threads over; read and never written.
@@ -96,9 +99,9 @@ LATE_GUESTS = ("numpy", "pydantic", "attr", "attrs")
 NEVER = ("pickle", "cPickle", "_pickle", "cloudpickle", "dill", "shelve", "random", "secrets")
 """Stores hold no pickles, and nothing here is left to chance."""
 
-TIMERS = ("casckpt.storage", "casckpt.upkeep", "casckpt.cli")
+TIMERS = ("casckpt.storage", "casckpt.upkeep", "casckpt.history.events", "casckpt.cli")
 """May measure how long something took (perf_counter, monotonic), and no more."""
-CLOCKS = ("casckpt.store", "casckpt.cli")
+CLOCKS = ("casckpt.opening", "casckpt.integrations.otel", "casckpt.cli")
 """May read the wall clock; everything below is handed the time."""
 ENVIRONMENT = ("casckpt.cli",)
 """May read environment variables and print: a library does neither."""
@@ -258,7 +261,7 @@ def test_the_library_reads_no_environment() -> None:
 
 def test_nothing_is_left_to_chance() -> None:
     # A new store gets a name that no other has; nothing depends on it.
-    assert not uses(CHANCE, ("casckpt.store",))
+    assert not uses(CHANCE, ("casckpt.opening",))
 
 
 def test_the_library_does_not_print() -> None:

@@ -328,3 +328,12 @@ def test_a_deleted_checkpoint_does_not_come_back_by_its_id(saver: CasckptSaver) 
     assert saver.get_tuple(config(id="1")) is None
     put(saver, "1", {"x": "again"}, parent="0")
     assert pending(saver, "1") == []
+
+
+def test_a_put_is_told_as_a_save(saver: CasckptSaver) -> None:
+    events: list[casckpt.Event] = []
+    saver.store.on("saved", events.append)
+    put(saver, "1", {"x": 1})
+    (event,) = events
+    assert event.thread is not None
+    assert event.checkpoint == saver.store.thread(event.thread).head

@@ -48,6 +48,30 @@ def test_the_tally_knows_what_a_run_left_to_do(engine: LmdbEngine) -> None:
     assert (after.busy, after.stored_since_pack, after.hot_bytes) == (False, 0, 0)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_run_that_is_stopped_early_takes_its_sign_away(engine: LmdbEngine, steps: int) -> None:
+    """Else nobody could collect or pack for as long as this process lives."""
+
+    class Stop(Exception):
+        pass
+
+    left = steps
+
+    def progress(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise Stop
+
+    with pytest.raises(Stop):
+        engine.pack(progress=progress)
+    assert not engine.tally().busy
+    left = steps
+    with pytest.raises(Stop):
+        engine.gc(lambda: (), progress=progress)
+    assert not engine.tally().busy
+
+
 def test_the_tally_knows_blocks_hardly_in_use(engine: LmdbEngine) -> None:
     engine.pack()
     assert engine.tally().unused_bytes == 0

@@ -1,6 +1,6 @@
 """`casckpt pack`, `compact`: the same content in fewer bytes.
 
-Imports: click, casckpt.cli.
+Imports: click, casckpt.cli, storage (reports).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from casckpt.cli import exits, output, style
 from casckpt.cli.command import command, json_option
 from casckpt.cli.progress import meter
 from casckpt.cli.session import Session, pass_session
+from casckpt.storage.engine import CompactReport, PackReport
 
-__all__ = ["compact", "pack"]
+__all__ = ["compact", "compacted_line", "pack", "packed_line"]
 
 
 @command(
@@ -62,10 +63,7 @@ def pack(session: Session, keep: int, seconds: float | None, as_json: bool) -> N
             }
         )
         return
-    click.echo(
-        f"packed {report.objects_packed:,} objects into {report.blocks_written:,} blocks:"
-        f" {style.size(report.bytes_before)} became {style.size(report.bytes_after)}"
-    )
+    click.echo(packed_line(report))
     if not report.complete:
         click.echo("time was up: there is more to pack")
 
@@ -98,4 +96,17 @@ def compact(session: Session, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{style.size(report.bytes_before)} became {style.size(report.bytes_after)}")
+    click.echo(compacted_line(report))
+
+
+def packed_line(report: PackReport) -> str:
+    """What packing came to."""
+    return (
+        f"packed {report.objects_packed:,} objects into {report.blocks_written:,} blocks:"
+        f" {style.size(report.bytes_before)} became {style.size(report.bytes_after)}"
+    )
+
+
+def compacted_line(report: CompactReport) -> str:
+    """What compacting came to."""
+    return f"{style.size(report.bytes_before)} became {style.size(report.bytes_after)}"

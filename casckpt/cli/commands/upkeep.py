@@ -11,6 +11,7 @@ import click
 
 from casckpt.cli import exits, output, style
 from casckpt.cli.command import command, json_option
+from casckpt.cli.commands.pack import compacted_line, packed_line
 from casckpt.cli.progress import meter
 from casckpt.cli.session import Session, pass_session
 from casckpt.cli.times import age
@@ -22,15 +23,17 @@ __all__ = ["fsck", "gc", "stats"]
 
 @command(
     "gc",
-    short="remove what nothing reaches any more",
+    short="remove what nothing reaches any more, then pack",
     examples="""
         casckpt gc --dry-run                        # what would go
         casckpt gc
         casckpt gc --grace 0                        # also what an undo could still bring back
+        casckpt gc --auto                           # only what pays: for a timer
     """,
     exit_codes=(exits.NOT_FOUND, exits.CORRUPT, exits.STORAGE, exits.STORE_FILE),
 )
-@click.option("--dry-run", is_flag=True, help="Say what would go; remove nothing.")
+@click.option("--auto", is_flag=True, help="Decide by itself what pays, and say why.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
 @click.option(
     "--grace",
     type=age,
@@ -39,31 +42,49 @@ __all__ = ["fsck", "gc", "stats"]
     metavar="AGE",
     help="Keep what the reflog of this age reaches (2h, 30 days, 0).",
 )
+@click.option("--pack/--no-pack", default=None, help="Pack as well (default: if it pays).")
+@click.option(
+    "--compact",
+    is_flag=True,
+    help="Compact as well, with --auto if it pays; nobody else may have the store open.",
+)
 @json_option
 @pass_session
-def gc(session: Session, dry_run: bool, grace: timedelta, as_json: bool) -> None:
-    """Remove what no thread, tag or young reflog entry reaches.
+def gc(
+    session: Session,
+    auto: bool,
+    dry_run: bool,
+    grace: timedelta,
+    pack: bool | None,
+    compact: bool,
+    as_json: bool,
+) -> None:
+    """Remove what no thread, tag or young reflog entry reaches; then pack, if it pays.
 
-    Never runs by itself. Others may read and write meanwhile. The file does not shrink;
-    its free pages are used again.
+    Never runs by itself. Others may read and write meanwhile. The file does not shrink but by
+    --compact; its free pages are used again. With --auto nothing is done that does not pay:
+    that is decided within milliseconds, and whoever is at the same work already goes on alone.
     """
     with session.read() if dry_run else session.open() as store, meter() as show:
-        report = store.gc(dry_run=dry_run, grace=grace, progress=show)
-    fields = {
-        "dry_run": dry_run,
-        "objects_live": report.objects_live,
-        "objects_removed": report.objects_removed,
-        "bytes_removed": report.bytes_removed,
-        "seconds": round(report.seconds, 3),
-    }
+        report = store.gc(
+            auto=auto, dry_run=dry_run, grace=grace, pack=pack, compact=compact, progress=show
+        )
     if as_json:
-        output.print_json(fields)
+        output.print_json({"auto": auto, "dry_run": dry_run, **report.to_dict()})
         return
-    verb = "would remove" if dry_run else "removed"
-    click.echo(
-        f"{verb} {report.objects_removed:,} objects ({style.size(report.bytes_removed)});"
-        f" {report.objects_live:,} stay"
-    )
+    if auto:
+        for decision in report.decisions:
+            click.echo(clean(str(decision)))
+    if report.collected is not None:
+        verb = "would remove" if dry_run else "removed"
+        click.echo(
+            f"{verb} {report.objects_removed:,} objects ({style.size(report.bytes_removed)});"
+            f" {report.objects_live:,} stay"
+        )
+    if report.packed is not None:
+        click.echo(packed_line(report.packed))
+    if report.compacted is not None:
+        click.echo(compacted_line(report.compacted))
 
 
 @command(

@@ -9,7 +9,7 @@ Invariants: one put is one commit: objects, record, row in the catalogue, and th
 casckpt thread's head. The head is what was put last; where that is no child of the head, the
 move is logged as a rewind, so that `undo` and the reflog know the branch that was left.
 
-Imports: errors, ids, format (constants, records), history (ancestry, ledger, meta, names,
+Imports: errors, ids, format (constants, records), history (ancestry, events, ledger, meta, names,
 notes, states), storage (engine interface), tree.edit, tree.fast, vault, integrations.langgraph
 (catalogue, forms, keys, proofs, rivals).
 """
@@ -24,6 +24,7 @@ from casckpt.format import constants as c
 from casckpt.format.records import CheckpointRecord
 from casckpt.history import names, notes
 from casckpt.history.ancestry import Point
+from casckpt.history.events import SAVED
 from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
 from casckpt.history.meta import check_meta
 from casckpt.history.states import put_edit, put_meta
@@ -126,6 +127,7 @@ class Putter:
 
     def _put(self, new: NewCheckpoint, forms: Forms, parent: _Parent, *, opened: bool) -> None:
         ledger = self._ledger
+        began = ledger.events.begin(SAVED)
         draft = ledger.vault.draft()
         root = None if parent.record is None else parent.record.root
         edit = Edit(
@@ -161,7 +163,8 @@ class Putter:
             run_id if type(run_id) is str else None,
         )
         self._commit(draft, row, record, new.metadata.get("source"))
-        ledger.ancestry.keep(oid, record)
+        point = ledger.ancestry.keep(oid, record)
+        ledger.tell(SAVED, new.space.name, point, began)
         checkpoint = new.checkpoint
         seen = {
             node: dict(versions) for node, versions in checkpoint.get("versions_seen", {}).items()

@@ -46,7 +46,8 @@ from casckpt.integrations.langgraph.proofs import Proofs
 from casckpt.integrations.langgraph.putting import NewCheckpoint, Putter
 from casckpt.integrations.langgraph.reading import Reader, config_of, space_of
 from casckpt.integrations.langgraph.removing import Remover
-from casckpt.store import Store, open_store
+from casckpt.opening import open_store
+from casckpt.store import Store
 from casckpt.tree.diff import Diff
 
 __all__ = ["CasckptSaver", "thread_name"]

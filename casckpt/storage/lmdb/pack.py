@@ -105,9 +105,9 @@ class Packer:
             StorageError: a gc or another pack is at work; disk full.
         """
         self.space.write(lambda txn: self._turn.take(txn, self.tables))
-        self.space.free_readers()
-        yield "begin"
         try:
+            self.space.free_readers()
+            yield "begin"
             for step in self._choice.steps():
                 self.progress = ("choose", 0, 1)
                 yield step

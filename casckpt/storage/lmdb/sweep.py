@@ -131,8 +131,10 @@ class Collector:
             CorruptError: a needed row is missing or malformed; nothing more is removed.
             StorageError: another gc, or a pack, is at work.
         """
-        yield from self._begin()
+        if not self._dry_run:
+            self.space.write(self._claim)
         try:
+            yield from self._begin()
             yield from self._mark()
             yield from self._find_entries()
             if not self._dry_run:
@@ -159,7 +161,6 @@ class Collector:
             with self.space.reading() as txn:
                 self._take_horizon(txn)
         else:
-            self.space.write(self._claim)
             self.space.free_readers()
             while self.space.write(lambda txn: feed.clear(txn, self.tables, BATCH_ROWS)):
                 yield "begin"

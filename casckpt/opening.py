@@ -1,0 +1,86 @@
+"""Opening a store: which engine, which clock, and is it one of ours.
+
+Invariants: this module chooses the engine and gives it a clock; nothing below reads the time
+of day. Nothing is read from the environment.
+
+Imports: errors, format (header), storage, values, history (ledger), store.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Final, Literal
+
+from casckpt.errors import NotAStoreError
+from casckpt.format import header
+from casckpt.history.ledger import Ledger
+from casckpt.storage.engine import Engine
+from casckpt.storage.memory import MemoryEngine
+from casckpt.store import Store
+from casckpt.values import Registry
+
+__all__ = ["MEMORY", "Durability", "open_store"]
+
+MEMORY: Final = "memory:"
+"""The path of a store that lives as long as its handle."""
+
+Durability = Literal["full", "relaxed", "none"]
+"""What a finished save survives: power loss; power loss, but for the last ones; a kill."""
+
+
+def open_store(
+    path: str | os.PathLike[str],
+    *,
+    create: bool = True,
+    read_only: bool = False,
+    durability: Durability = "full",
+    types: Iterable[type] = (),
+    allow: Iterable[str] = (),
+    clock: Callable[[], int] | None = None,
+) -> Store:
+    """Open a store.
+
+    Args:
+        path: a directory, made if it is not there; "memory:" for one that is nowhere.
+        create: False refuses to make one.
+        read_only: nothing is written, not even for a lock that was not there.
+        durability: what a finished save survives.
+        types: classes whose values are restored as such; see `Store.register`.
+        allow: modules ("myapp" stands for "myapp.models" too) whose classes are restored, if
+            they have been imported.
+        clock: nanoseconds since 1970-01-01 UTC; None: this machine's clock.
+
+    Raises:
+        NotAStoreError: something else is there, or nothing and it may not be made.
+        FormatVersionError: a newer store, or one with other parameters.
+        StorageError: permission, disk, lock.
+    """
+    clock = clock or time.time_ns
+    registry = Registry()
+    for cls in types:
+        registry.register(cls)
+    for module in allow:
+        registry.allow(module)
+    where = os.fsdecode(path)
+    fresh = header.encode(str(uuid.uuid4()), clock())
+    engine: Engine
+    if where == MEMORY:
+        if read_only or not create:
+            raise NotAStoreError("a store in memory is always a new one", path=where)
+        engine = MemoryEngine(fresh)
+    else:
+        # Imported when it is needed: stores in memory need no LMDB.
+        from casckpt.storage.lmdb import open_lmdb
+
+        engine = open_lmdb(
+            where, create=create, header=fresh, read_only=read_only, durability=durability
+        )
+    try:
+        header.check(engine.header(), where)
+    except BaseException:
+        engine.close()
+        raise
+    return Store(Ledger(engine, registry, clock), registry, where)
