@@ -87,7 +87,15 @@ BLOB_BYTES_MAX = 16384
 CDC_BYTES_MIN = 2048
 CDC_BYTES_NORMAL = 8192
 CDC_BYTES_MAX = 32768
-ARRAY_BLOCK_BYTES_MAX = 65536
+CDC_LONG_FROM = 262144
+"""Pieces that begin from this byte on are long: they compress better, fill their pages and cost
+fewer rows; before it, an edit of a text of usual length stays cheap."""
+CDC_LONG_BYTES_MIN = 32768
+CDC_LONG_BYTES_NORMAL = 65536
+CDC_LONG_BYTES_MAX = 131008
+"""64 less than 2 ** 17: with the heads of row and page it fills whole pages. Measured in
+docs/decisions/0014-large-bytes.md, as all of these."""
+ARRAY_BLOCK_BYTES_MAX = 65472
 """An array is cut on a grid of whole rows of at most this size (or inside one larger row)."""
 
 # Limits that protect a reader.

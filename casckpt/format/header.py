@@ -26,6 +26,12 @@ PARAMETERS: dict[str, Any] = {
     "root-inline": c.ROOT_INLINE_BYTES_MAX,
     "chunk": [c.CHUNK_BYTES_MIN, c.CHUNK_BYTES_TARGET, c.CHUNK_BYTES_MAX, c.CUT_FACTOR],
     "blob": [c.BLOB_BYTES_MAX, c.CDC_BYTES_MIN, c.CDC_BYTES_NORMAL, c.CDC_BYTES_MAX],
+    "blob-long": [
+        c.CDC_LONG_FROM,
+        c.CDC_LONG_BYTES_MIN,
+        c.CDC_LONG_BYTES_NORMAL,
+        c.CDC_LONG_BYTES_MAX,
+    ],
     "array-block": c.ARRAY_BLOCK_BYTES_MAX,
     "record": "head, body",
     "encryption": None,

@@ -1,103 +1,119 @@
-"""Long bytes and str on their way into a tree: chunks that are as before are taken over.
+"""Long bytes and str on their way into a tree: pieces that are as before are taken over.
 
-Invariants: as `tree.fast`. A piece is known by its id: it is hashed, not compared.
+Invariants: as `tree.fast`. A piece is known by its id: it is hashed, not compared. Nothing of
+the data is kept but ids and lengths.
 
 Imports: ids, format (constants), tree (assembly, guide, native, spine, split).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from casckpt.format import constants as c
-from casckpt.ids import ObjectId, object_id
+from casckpt.ids import ObjectId, view_id
 from casckpt.tree import native
 from casckpt.tree.assembly import Assembly
-from casckpt.tree.guide import BlobGuide
+from casckpt.tree.guide import BlobGuide, Piece
 from casckpt.tree.spine import Spine, reference
-from casckpt.tree.split import WINDOW_BYTES, blob_cuts, text_cuts
+from casckpt.tree.split import WINDOW_BYTES, piece_ends
 
 __all__ = ["BlobRun"]
 
-_GUIDED_WINDOW = 4 * c.CDC_BYTES_MAX  # one chunk at a time is looked for
+_GUIDED_WINDOW = 1 << 18
+"""Bytes mapped to bits where one piece at a time is looked for: two of the largest."""
 
 
 class BlobRun:
-    """Builds the tree of one long bytes or str."""
+    """Builds the tree of one long bytes or str, piece by piece."""
 
-    def __init__(
-        self,
-        assembly: Assembly,
-        data: bytes,
-        tag: int,
-        old: BlobGuide | None,
-        cuts: list[int] | None = None,
-    ) -> None:
+    def __init__(self, assembly: Assembly, tag: int, old: BlobGuide | None = None) -> None:
         """Prepare.
 
         Args:
             assembly: the build it belongs to.
-            data: the bytes, or the str in UTF-8.
             tag: TAG_BYTES_TREE or TAG_STR_TREE.
             old: the guide of its earlier version.
-            cuts: the ends of its pieces, if they are not found by content (arrays).
         """
         self._assembly = assembly
-        self._data = data
         self._tag = tag
+        self._is_text = tag == c.TAG_STR_TREE
         self._old = old
-        self._cuts = iter(cuts) if cuts is not None else None
-        self._spine = Spine(assembly.sink)
-        self._pieces: dict[int, tuple[int, ObjectId]] = {}
+        self._spine = Spine(assembly.sink, bare=True)
+        self._pieces: dict[int, Piece] = {}
+        self._at = 0
+
+    def whole(self, data: bytes, cuts: list[int] | None = None) -> None:
+        """Add everything.
+
+        Args:
+            data: the bytes, or the str in UTF-8.
+            cuts: the ends of its pieces, if they are not found by content (arrays).
+        """
+        window = _GUIDED_WINDOW if self._old is not None else WINDOW_BYTES
+        shift = len(data) - self._old.total if self._old is not None else 0
+        ends: Iterator[int] | None = None if cuts is None else iter(cuts)
+        while self._at < len(data):
+            taken = self._taken(data, shift) if cuts is None else None
+            if taken is not None:
+                self._push(taken)
+                ends = None
+                continue
+            if ends is None:
+                ends = piece_ends(data, self._at, is_text=self._is_text, window=window)
+            self.add(data[self._at : next(ends)], shift)
+
+    def add(self, piece: bytes, shift: int = 0) -> None:
+        """Add the next piece.
+
+        Args:
+            piece: its bytes.
+            shift: how much longer the data is than its earlier version, if that is known.
+        """
+        assembly = self._assembly
+        oid = assembly.sink.put(c.KIND_CHUNK, piece, (), self._resembled(len(piece), shift))
+        count = native.count_code_points(piece) if self._is_text else len(piece)
+        self._push(Piece(len(piece), oid, count))
 
     def form(self, prefix: bytes) -> bytes:
-        """The encoding behind `prefix`."""
-        assembly, data = self._assembly, self._data
-        text = self._tag == c.TAG_STR_TREE
-        window = _GUIDED_WINDOW if self._old is not None else WINDOW_BYTES
-        find = text_cuts if text else blob_cuts
-        cuts = self._cuts if self._cuts is not None else find(data, window=window)
-        start, total = 0, len(data)
-        while start < total:
-            taken = self._taken(start) if self._cuts is None else None
-            if taken is not None:
-                end, oid = taken
-                piece = data[start:end]
-                cuts = find(data, end, window=window)
-            else:
-                end = next(cuts)
-                piece = data[start:end]
-                oid = assembly.sink.put(c.KIND_CHUNK, piece, (), self._resembled(start))
-            self._pieces[start] = (end - start, oid)
-            count = native.count_code_points(piece) if text else len(piece)
-            self._spine.push(0, reference(oid, count, len(piece)))
-            start = end
+        """The encoding behind `prefix`; the end of the building."""
         tops = self._spine.tops()
-        assembly.links += [chunk.oid for _, chunk in tops]
-        assembly.linked += sum([chunk.size for _, chunk in tops])
+        self._assembly.links += [chunk.oid for _, chunk in tops]
+        self._assembly.linked += sum([chunk.size for _, chunk in tops])
         return self._spine.form(prefix, self._tag)
 
     def guide(self) -> BlobGuide:
         """For the next version."""
-        return BlobGuide(self._pieces, len(self._data))
+        return BlobGuide(self._pieces, self._at)
 
-    def _old_piece(self, start: int) -> tuple[int, ObjectId] | None:
-        old = self._old
-        if old is None:
-            return None
-        piece = old.pieces.get(start)
-        return piece or old.pieces.get(start - (len(self._data) - old.total))
+    def _push(self, piece: Piece) -> None:
+        self._pieces[self._at] = piece
+        self._at += piece.size
+        self._spine.push(0, reference(piece.oid, piece.items, piece.size))
 
-    def _taken(self, start: int) -> tuple[int, ObjectId] | None:
-        """(end, id) of the old piece that begins here, if these bytes are still the same."""
-        piece = self._old_piece(start)
+    def _old_piece(self, shift: int) -> Piece | None:
+        """The old piece that began here, counted from the beginning or from the end."""
+        pieces = self._old.pieces if self._old is not None else {}
+        return pieces.get(self._at) or pieces.get(self._at - shift)
+
+    def _taken(self, data: bytes, shift: int) -> Piece | None:
+        """The old piece that begins here, if these bytes are still the same."""
+        piece = self._old_piece(shift)
         if piece is None or self._old is None:
             return None
-        end = start + piece[0]
-        if piece == self._old.last and end != len(self._data):
+        start, end = self._at, self._at + piece.size
+        if piece == self._old.last and end != len(data):
             return None  # it ended because the data did, not because of what it holds
-        if object_id(c.KIND_CHUNK, self._data[start:end]) != piece[1]:
+        if (start < c.CDC_LONG_FROM) != (start - shift < c.CDC_LONG_FROM):
+            return None  # it may have been cut by the other rule
+        if view_id(c.KIND_CHUNK, memoryview(data)[start:end]) != piece.oid:
             return None
-        return end, piece[1]
+        return piece
 
-    def _resembled(self, start: int) -> ObjectId | None:
-        piece = self._old_piece(start)
-        return piece[1] if piece is not None else None
+    def _resembled(self, size: int, shift: int) -> ObjectId | None:
+        """What a new piece of so many bytes is best stored against."""
+        piece = self._old_piece(shift)
+        if piece is None and self._old is not None:
+            # Behind a change the pieces end again where they ended before.
+            piece = self._old.piece_with(self._at + size - 1 - shift)
+        return piece.oid if piece is not None else None

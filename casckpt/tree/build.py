@@ -19,7 +19,7 @@ from casckpt.format import constants as c
 from casckpt.ids import ObjectId
 from casckpt.tree import native
 from casckpt.tree.source import Codec, ObjectSink, TaggedValue
-from casckpt.tree.split import blob_cuts, ends_chunk, text_cuts
+from casckpt.tree.split import ends_chunk, piece_ends
 
 __all__ = ["Encoded", "SlowBuilder"]
 
@@ -125,7 +125,7 @@ class SlowBuilder:
         if len(data) <= c.BLOB_BYTES_MAX:
             return Encoded(cbor.head(cbor.TEXT if text else cbor.BYTES, len(data)) + data)
         if cuts is None:
-            cuts = list(text_cuts(data) if text else blob_cuts(data))
+            cuts = list(piece_ends(data, is_text=text))
         entries: list[Encoded] = []
         for start, end in zip([0, *cuts], cuts, strict=False):
             piece = data[start:end]

@@ -223,7 +223,8 @@ class FastBuilder:
         if len(data) <= c.BLOB_BYTES_MAX:
             head = cbor.head(cbor.TEXT if tag == c.TAG_STR_TREE else cbor.BYTES, len(data))
             return self._assembly.settle(prefix + head + data, mark, whole=whole)
-        run = BlobRun(self._assembly, data, tag, old, cuts)
+        run = BlobRun(self._assembly, tag, old)
+        run.whole(data, cuts)
         form = run.form(prefix)
         self._made = run.guide()
         return self._assembly.settle(form, mark, whole=whole, is_tree=True)

@@ -16,7 +16,7 @@ Imports: ids (fingerprint, ObjectId), format (constants).
 from __future__ import annotations
 
 import marshal
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ __all__ = [
     "Guide",
     "ListGuide",
     "OpenLeaf",
+    "Piece",
     "UnitGuide",
     "print_of",
     "worth_a_guide",
@@ -168,16 +169,34 @@ class UnitGuide:
         self.children = children
 
 
+class Piece(NamedTuple):
+    """A piece of a long str or bytes."""
+
+    size: int
+    """Bytes."""
+    oid: ObjectId
+    items: int
+    """Code points of a str, bytes of a bytes."""
+
+
 class BlobGuide:
-    """A long str or bytes: where its chunks began, and what they are."""
+    """A long str or bytes: where its pieces began, and what they are."""
 
-    __slots__ = ("last", "pieces", "total")
+    __slots__ = ("_starts", "last", "pieces", "total")
 
-    def __init__(self, pieces: dict[int, tuple[int, ObjectId]], total: int) -> None:
+    def __init__(self, pieces: dict[int, Piece], total: int) -> None:
         self.pieces = pieces
-        """Start of a chunk (bytes) -> (its length, its id)."""
+        """By where they begin (bytes), in order."""
         self.total = total
         self.last = next(reversed(pieces.values()))
+        self._starts: list[int] = []
+
+    def piece_with(self, at: int) -> Piece | None:
+        """The piece that has the byte at this place."""
+        if not 0 <= at < self.total:
+            return None
+        self._starts = self._starts or list(self.pieces)
+        return self.pieces[self._starts[bisect_right(self._starts, at) - 1]]
 
 
 Guide = ListGuide | UnitGuide | BlobGuide

@@ -39,10 +39,18 @@ def reference(
 class Spine:
     """The open chunks of levels 1 and up."""
 
-    __slots__ = ("_keyed", "_levels", "_sink", "_sizes")
+    __slots__ = ("_bare", "_keyed", "_levels", "_sink", "_sizes")
 
-    def __init__(self, sink: ObjectSink, *, keyed: bool = False) -> None:
+    def __init__(self, sink: ObjectSink, *, keyed: bool = False, bare: bool = False) -> None:
+        """Prepare.
+
+        Args:
+            sink: where closed nodes go.
+            keyed: of a map.
+            bare: closed nodes forget what is in them; what is below cannot be taken over later.
+        """
         self._sink = sink
+        self._bare = bare
         self._keyed = keyed
         self._levels: list[list[ChunkGuide]] = []
         self._sizes: list[int] = []
@@ -80,7 +88,8 @@ class Spine:
         oid = self._sink.put(kind, payload, tuple([entry.oid for entry in entries]), base)
         items = sum([entry.items for entry in entries])
         size = len(payload) + sum([entry.size for entry in entries])
-        return reference(oid, items, size, key=entries[-1].key, children=tuple(entries))
+        below = () if self._bare else tuple(entries)
+        return reference(oid, items, size, key=entries[-1].key, children=below)
 
     def form(self, prefix: bytes, tag: int, open_leaf: bytes = b"", first: bytes = b"") -> bytes:
         """The encoding of the tree's top.

@@ -22,8 +22,8 @@ from casckpt.storage.engine import StoredObject
 
 __all__ = ["references"]
 
-_CHUNK_BYTES_MAX = c.ARRAY_BLOCK_BYTES_MAX
-"""Pieces of text may be some bytes longer than CDC_BYTES_MAX, but never so long."""
+_CHUNK_BYTES_MAX = c.CDC_LONG_BYTES_MAX + 3
+"""No piece is longer: a piece of text may end behind the character that it would end in."""
 
 
 def references(stored: StoredObject) -> list[ObjectId]:

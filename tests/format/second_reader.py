@@ -32,7 +32,8 @@ PARAMETERS = {
     "root-inline": 16384,
     "chunk": [512, 4096, 16384, 21361414],
     "blob": [16384, 2048, 8192, 32768],
-    "array-block": 65536,
+    "blob-long": [262144, 32768, 65536, 131008],
+    "array-block": 65472,
     "record": "head, body",
     "encryption": None,
 }
@@ -385,6 +386,10 @@ def unframe(codec: int, frame: bytes, length: int, base: Row | None) -> bytes:
             reader = zstandard.ZstdDecompressor(format=zstandard.FORMAT_ZSTD1_MAGICLESS)
             return reader.decompress(frame, max_output_size=length, allow_extra_data=False)
         known = base.payload + object_id(base.kind, base.payload) if base else b""
+        if codec == 3 and length > 32768:
+            raw = zstandard.ZstdCompressionDict(known, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+            reader = zstandard.ZstdDecompressor(raw, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
+            return reader.decompress(frame, max_output_size=length, allow_extra_data=False)
         inflate = zlib.decompressobj(-15, zdict=known[-32768:])
         payload = inflate.decompress(frame, length + 1)
     except (zlib.error, zstandard.ZstdError) as error:

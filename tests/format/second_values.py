@@ -16,14 +16,12 @@ from typing import Any, NamedTuple
 
 from blake3 import blake3
 
+from tests.format.second_pieces import ARRAY_BLOCK, CDC_BITS, piece_end
+
 VALUE, LIST_LEAF, MAP_LEAF, NODE, MAP_NODE, CHUNK, CHECKPOINT, TAGS = range(1, 9)
 LINK, LIST_TREE, MAP_TREE, TEXT_TREE, BYTES_TREE = range(51792, 51797)
 TUPLE, SET, FROZENSET, BYTEARRAY, SURROGATES = range(51797, 51802)
 NDARRAY, KEY, TAG_LAST = 51815, 51821, 51820
-CDC_ONES = set(
-    sorted(range(256), key=lambda b: (blake3(b"casckpt cdc" + bytes([b])).digest()[:4], b))[:128]
-)
-CDC_BITS = bytes(ord("1") if byte in CDC_ONES else ord("0") for byte in range(256))
 
 
 class Refused(Exception):
@@ -121,12 +119,9 @@ def check_pieces(pieces: list[bytes], text: bool, row_bytes: int | None) -> None
     for piece in pieces:
         end = len(data)
         if row_bytes is not None:
-            end = min(end, start + (65536 // row_bytes * row_bytes or 65536))
-        elif end - start > 2048:
-            normal, last = min(start + 8192, end), min(start + 32768, end)
-            found = bits.find(b"0001001011011", start + 2048 - 13, normal)
-            long = bits.find(b"01001011011", normal - 10, last)
-            end = found + 13 if found >= 0 else long + 11 if long >= 0 else last
+            end = min(end, start + (ARRAY_BLOCK // row_bytes * row_bytes or ARRAY_BLOCK))
+        else:
+            end = piece_end(bits, start)
         while text and end < len(data) and data[end] & 0xC0 == 0x80:
             end += 1
         need(start + len(piece) == end, "a piece ends elsewhere")

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 
 import casckpt
 from tests.exact import same
-from tests.format import second_reader, second_values
+from tests.format import second_pieces, second_reader, second_values
 from tests.format.second_reader import Store
 from tests.format.second_values import Parser, Refused, Tag, object_id
 from tests.strategies import any_values, native_values, register_all
@@ -111,7 +111,7 @@ def place(tmp_path):
 
 
 def test_the_reader_is_independent():
-    for module in (second_reader, second_values):
+    for module in (second_reader, second_values, second_pieces):
         tree = ast.parse(pathlib.Path(module.__file__).read_text())
         imported = {
             alias.name.partition(".")[0]
@@ -136,6 +136,20 @@ def test_every_native_value(place):
         assert list(found) == list(reversed(ids.values()))
         for name, id in ids.items():
             assert same(reader.load(found[id].root), NATIVE[name]), name
+
+
+def test_long_pieces_against_older_ones(place):
+    """Deltas of more than 32,768 bytes are zstd's."""
+    old = RNG.randbytes(900_000)
+    states = [{"blob": old[:at] + b"changed" + old[at + 3 :]} for at in (10, 400_000, 700_000)]
+    with casckpt.open(place, durability="none") as store:
+        ids = [store.thread("t").save(state).id for state in states]
+    with Store(place) as reader:
+        with reader.reading.cursor(reader.tables["rows"]) as cursor:
+            rows = [reader.row(int.from_bytes(key)) for key in cursor.iternext(values=False)]
+        assert any(row.deltas and len(row.payload) > 32768 for row in rows)
+        for id, state in zip(ids, states, strict=True):
+            assert same(reader.load(reader.checkpoint(bytes.fromhex(id)).root), state)
 
 
 def test_values_with_tags(place):

@@ -56,7 +56,9 @@ def test_numbers_are_those_of_the_page():
     for number, name in [*found, *limits]:
         assert getattr(c, name) == int(number), name
         names.add(name)
-    sizes = {name for name in vars(c) if name.endswith(("_MAX", "_MIN", "_NORMAL", "_TARGET"))}
+    sizes = {
+        name for name in vars(c) if name.endswith(("_MAX", "_MIN", "_NORMAL", "_TARGET", "_FROM"))
+    }
     assert sizes - names == {"NODE_ENTRIES_MIN"}  # "at least 2 if L > 0"
     assert f"{c.CUT_FACTOR} is the integer part" in PAGE
 
@@ -88,16 +90,16 @@ def test_encodings_are_those_of_the_page(value, encoding):
         assert build(Objects(), NoCodec()).build(thing).data.hex() == code(encoding)
 
 
-def test_the_table_of_bits():
-    """Half ones; and the page's own words for how it is made give the same."""
-    from casckpt.tree.split import BIT_TABLE, PATTERN, PATTERN_LATE
+def test_the_patterns_are_those_of_the_page():
+    from casckpt.tree.split import BIT_TABLE, LONG_PIECES, SHORT_PIECES
 
-    order = sorted(
-        range(256), key=lambda b: (object_id(ord("c"), b"asckpt cdc" + bytes((b,)))[:4], b)
-    )
-    assert bytes(int(b in order[:128]) for b in range(256)) == BIT_TABLE
-    for pattern in (PATTERN, PATTERN_LATE):
-        assert f"`{''.join(map(str, pattern))}`" in chapter(3)
+    assert bytes(byte.bit_count() % 2 for byte in range(256)) == BIT_TABLE
+    table = {row[0]: row[4:] for row in rows(chapter(3)) if row[0] in {"short", "long"}}
+    for name, rule in (("short", SHORT_PIECES), ("long", LONG_PIECES)):
+        bits = ["".join(map(str, pattern)) for pattern in (rule.early, rule.late[0])]
+        assert [len(late) for late in rule.late[1:]] == [7, 5, 3]
+        assert all(rule.late[0].endswith(late) for late in rule.late)
+        assert [code(cell) for cell in table[name]] == bits
 
 
 # --- trees --------------------------------------------------------------------------------
@@ -123,6 +125,9 @@ EXPRESSIONS = [
     "''.join(chr(n) for n in range(0x20, 0x10000))",
     "bytes(n * n >> 3 & 255 for n in range(400_000))",
     "bytes(100_000)",
+    "bytes(n * n * n >> 5 & 255 for n in range(1_500_000))",
+    "bytes(n % 3 * 24 for n in range(400_000))",
+    "'\\n'.join(f'{n * n} züge {n}' for n in range(60_000))",
     "bytearray(n * n >> 3 & 255 for n in range(40_000))",
     "{'a': {'b': {'c': [LETTERS * 30] * 50}}, 'again': [LETTERS * 30] * 50}",
     "{'messages': [{'role': 'user', 'content': LETTERS * (n % 30)} for n in range(400)], 'n': 1}",

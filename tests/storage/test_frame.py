@@ -48,7 +48,10 @@ def test_what_goes_in_comes_out(payload: bytes, base: Base | None) -> None:
         (noise(40_000), None, RAW),
         (text(1, 32_768), None, ZSTD),
         (text(1, 32_769), None, ZSTD),
-        (text(1, 32_769), base_of(text(1, 32_768)), ZSTD),
+        (text(1, 32_769), base_of(text(1, 32_768)), DELTA),
+        (noise(90_000) + b"!", base_of(noise(90_000)), DELTA),
+        (noise(90_000), base_of(text(1, 90_000)), RAW),
+        (noise(131_073), base_of(noise(131_072)), RAW),
         (text(1, 3000), base_of(text(1, 2900)), DELTA),
         (noise(3000) + b"!", base_of(noise(3000)), DELTA),
         (text(1, 3000), base_of(noise(3000)), ZSTD),
@@ -68,6 +71,15 @@ def test_the_ids_of_base_and_parent_cost_nothing() -> None:
     assert len(with_id) <= len(without) + 4
 
 
+def test_a_long_delta_costs_what_changed() -> None:
+    old = noise(120_000)
+    new = old[:50_000] + b"inserted" + old[50_000:]
+    codec, frame = encode(new, base_of(old))
+    assert codec == DELTA
+    assert len(frame) < 200
+    assert decode(codec, len(new), frame, base_of(old)) == new
+
+
 def test_golden_frames() -> None:
     """Frozen: these bytes must decode for ever."""
     base = Base(b"The quick brown fox jumps over the lazy dog. " * 3, object_id(1, b"x"))
@@ -76,6 +88,10 @@ def test_golden_frames() -> None:
     assert decode(DEFLATE, 400, bytes.fromhex("4b4c1c0583090000")) == b"a" * 400
     assert decode(DELTA, 45, bytes.fromhex("23d6b0e4c4123d0500"), base) == dog
     assert decode(ZSTD, 400, bytes.fromhex("00004d000010616101008b2ac002")) == b"a" * 400
+    base = Base(bytes(range(256)) * 150, object_id(1, b"x"))
+    new = base.payload[:20_000] + b"new" + base.payload[20_000:]
+    frame = "0038d50000186e65770400fd8541c376d06d0231753a968162877e232b0104"
+    assert decode(DELTA, 38_403, bytes.fromhex(frame), base) == new
 
 
 @given(payloads, bases, st.data())
