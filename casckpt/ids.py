@@ -23,6 +23,7 @@ __all__ = [
     "PARTED",
     "ObjectId",
     "cut",
+    "digest",
     "fingerprint",
     "hash32",
     "object_id",
@@ -81,6 +82,14 @@ def _head_end(payload: bytes) -> int:
 def view_id(kind: int, payload: memoryview) -> ObjectId:
     """As `object_id`, of a kind whose payload has one part; copies it once, not twice."""
     return ObjectId(blake3(bytes((kind,)) + payload).digest())
+
+
+def digest(*parts: bytes) -> bytes:
+    """The 32 bytes of BLAKE3-256 over the parts, one after the other: the seals of a bundle."""
+    hasher = blake3()
+    for part in parts:
+        hasher.update(part)
+    return hasher.digest()
 
 
 def hash32(data: bytes) -> int:

@@ -3,8 +3,7 @@
 Invariants: handles made by a store hold its ledger, never the store: a dropped store is freed
 at once.
 
-Imports: errors, path, storage (reports), values, tree (types), history, upkeep, checkpoint,
-event, thread.
+Imports: errors, path, storage (reports), values, tree (types) and all that lies above it.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
+from casckpt.bundle.handle import Bundles
 from casckpt.checkpoint import Checkpoint, diff, find_point
 from casckpt.errors import InvalidInputError, NotFoundError
 from casckpt.event import EventKind, Listener, listen, unlisten
@@ -44,7 +44,6 @@ class Store:
     """An open store. Safe to use from several OS threads; close it, or use `with`."""
 
     def __init__(self, ledger: Ledger, registry: Registry, path: str) -> None:
-        """Wrap what `casckpt.open` has opened."""
         self._ledger = ledger
         self._registry = registry
         self._path = path
@@ -297,8 +296,7 @@ class Store:
     def compact(self, *, progress: Callable[[str, int, int], None] | None = None) -> CompactReport:
         """Give free bytes of the file back to the disk.
 
-        This store's handles wait meanwhile and go on afterwards; no other process may have
-        it open.
+        Handles of this store wait meanwhile; no other process may have it open.
 
         Args:
             progress: called with a stage's name, and how much of how much is done.
@@ -308,6 +306,11 @@ class Store:
             CorruptError: a page is damaged; nothing was changed.
         """
         return self._ledger.engine.compact(progress=progress)
+
+    @property
+    def bundles(self) -> Bundles:
+        """Threads out of the store and into it, in one file: `create`, `unbundle`, `verify`."""
+        return Bundles(self._ledger)
 
     def fsck(
         self,

@@ -12,6 +12,7 @@ import click
 
 import casckpt
 from casckpt.cli import complete
+from casckpt.cli.commands.bundle import bundle
 from casckpt.cli.commands.checkout import checkout
 from casckpt.cli.commands.completion import completion
 from casckpt.cli.commands.demo import demo
@@ -35,6 +36,7 @@ GROUPS: Final[dict[str, tuple[click.Command, ...]]] = {
     "Begin": (demo, init, save, import_),
     "Look": (threads, log, show, checkout, diff, find, reflog),
     "Move": (fork, rewind, undo, tag, rm),
+    "Exchange": (bundle,),
     "Upkeep": (gc, pack, compact, fsck, stats),
     "Shell": (completion,),
 }

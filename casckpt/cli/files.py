@@ -13,12 +13,13 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 import casckpt
 
-__all__ = ["read_input", "write_output"]
+__all__ = ["input_stream", "output_path", "output_stream", "read_input", "write_output"]
 
 
 def read_input(name: str | None) -> bytes:
@@ -47,6 +48,19 @@ def write_output(data: bytes, name: str | None, store: Path) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
+    target = output_path(name, store)
+    if target.exists() and not target.is_file():  # a device or a pipe takes bytes as they come
+        target.write_bytes(data)
+        return
+    _replace(target, data)
+
+
+def output_path(name: str, store: Path) -> Path:
+    """Where a file to be written lies.
+
+    Raises:
+        InvalidInputError: in the store itself, or it is a folder.
+    """
     # Through symbolic links, so that what a link points at is replaced, not the link.
     target = Path(os.path.realpath(name))
     inside = Path(os.path.realpath(store))
@@ -56,10 +70,25 @@ def write_output(data: bytes, name: str | None, store: Path) -> None:
     if target.is_dir():
         msg = f"{name} is a folder"
         raise casckpt.InvalidInputError(msg, file=name)
-    if target.exists() and not target.is_file():  # a device or a pipe takes bytes as they come
-        target.write_bytes(data)
-        return
-    _replace(target, data)
+    return target
+
+
+def output_stream() -> BinaryIO:
+    """Standard output, for bytes that are not for people.
+
+    Raises:
+        UsageError: it is a terminal.
+    """
+    if sys.stdout.isatty():
+        msg = "this is not for terminals: name a FILE, or use a pipe"
+        raise click.UsageError(msg, click.get_current_context())
+    sys.stdout.flush()
+    return sys.stdout.buffer
+
+
+def input_stream() -> BinaryIO:
+    """Standard input, for bytes."""
+    return sys.stdin.buffer
 
 
 def _replace(target: Path, data: bytes) -> None:

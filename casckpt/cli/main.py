@@ -73,7 +73,8 @@ def _hint(error: casckpt.CasckptError, args: Sequence[str]) -> str | None:
         return f"see 'casckpt {command} --help'" if command else None
     if error.code == "not-found" and "thread" in error.details:
         return None if error.details.get("candidates") else "'casckpt threads' lists all"
-    if error.code == "corrupt" and "fsck" not in error.message:
+    # An offset is one in a file that came from elsewhere: the store is not damaged.
+    if error.code == "corrupt" and "fsck" not in error.message and "offset" not in error.details:
         return "'casckpt fsck' says what else is damaged"
     return None
 

@@ -39,6 +39,7 @@ NAMES = [
     "fsck",
     "stats",
     "import",
+    "bundle",
     "demo",
     "completion",
 ]
