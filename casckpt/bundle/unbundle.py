@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import tempfile
 from bisect import bisect_left
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import BinaryIO, Final, NamedTuple
 
 from casckpt.bundle.layout import BundledThread, Head
@@ -119,19 +119,42 @@ def unbundle(
         targets = _targets(reader.head, prefix, rename or {})
         check_all(reader, checker, progress)
         _refuse_conflicts(ledger, reader.head, targets, checker, overwrite=overwrite)
-        for left in reversed(range(_TRIES_MAX)):
+
+        def again() -> BundleReader:
             source.seek(start)
-            storing = _Storing(ledger)
-            try:
-                storing.take(BundleReader(source, bytes_max=bytes_max), progress)
-                grafted = _graft(ledger, reader.head, targets, checker, overwrite=overwrite)
-                break
-            except (MissingObjects, PrunedError) as error:
-                # Collected before a thread had it: store it again.
-                ledger.forget()
-                if not left:
-                    msg = "gc removes what is being taken in: try again when it is done"
-                    raise StorageError(msg) from error
+            return BundleReader(source, bytes_max=bytes_max)
+
+        storing, grafted = _take(ledger, again, targets, checker, progress, overwrite=overwrite)
+    return _report(reader, checker, storing, grafted)
+
+
+def _take(
+    ledger: Ledger,
+    again: Callable[[], BundleReader],
+    targets: dict[str, str],
+    checker: Checker,
+    progress: Progress | None,
+    *,
+    overwrite: bool,
+) -> tuple[_Storing, list[Grafted]]:
+    """Store what was checked, then move the threads."""
+    for left in reversed(range(_TRIES_MAX)):
+        storing, reader = _Storing(ledger), again()
+        try:
+            storing.take(reader, progress)
+            return storing, _graft(ledger, reader.head, targets, checker, overwrite=overwrite)
+        except (MissingObjects, PrunedError) as error:
+            # Collected before a thread had it: store it again.
+            ledger.forget()
+            if not left:
+                msg = "gc removes what is being taken in: try again when it is done"
+                raise StorageError(msg) from error
+    raise AssertionError  # pragma: no cover - the last try returns or raises
+
+
+def _report(
+    reader: BundleReader, checker: Checker, storing: _Storing, grafted: list[Grafted]
+) -> UnbundleReport:
     return UnbundleReport(
         threads=tuple(
             UnbundledThread(

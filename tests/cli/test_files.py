@@ -184,3 +184,19 @@ def test_a_store_from_the_future_stays_untouched(
         done = run(line.split(), b"1")
         assert (done.exit_code, "upgrade casckpt" in done.stderr) == (7, True), done.output
     assert (store / ".casckpt" / "data.mdb").read_bytes() == before
+
+
+def test_a_bundle_through_a_pipe(folder: Path) -> None:
+    assert run(["-s", "here", "save", "t"], b"[1, 2]").exit_code == 0
+    made = run(["-s", "here", "bundle", "create", "-"])
+    assert (made.exit_code, made.stderr) == (0, "")
+    assert made.stdout.startswith(b"casckpt bundle 1\n")
+    assert run(["bundle", "verify", "-"], made.stdout).output.startswith("- is sound: 1 ")
+    assert run(["-s", "there", "bundle", "unbundle", "-"], made.stdout).exit_code == 0
+    assert run(["-s", "there", "checkout", "t"]).stdout == b"[1,2]\n"
+    for size in range(0, len(made.stdout), 40):
+        done = run(["bundle", "verify", "-"], made.stdout[:size])
+        assert (done.exit_code, done.stderr.count("\n")) == (5, 1)
+        assert f"cut off at byte {size}" in done.stderr
+        assert "fsck" not in done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["here", "there"]

@@ -97,6 +97,7 @@ def test_examples_parse(name: str, command: Command, folder: Path) -> None:
     """Names of files are not looked at; options, arguments and choices are."""
     lines = _lines(command)
     assert any(f" {name} " in f"{line} " for line in lines)
+    (folder / "all.bundle").touch()
     (folder / "run.jsonl").touch()
     (folder / "run.jsonl.zst").touch()
     (folder / "checkpoints.sqlite").touch()
