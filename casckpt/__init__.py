@@ -11,10 +11,10 @@
 
 This is the front door: names, no logic.
 
-Imports: errors, path, checkpoint, opening, store, thread, tree, values.
+Imports: errors, path, checkpoint, event, history (Retention), opening, prune, store, thread, tree, values.
 """
 
-from casckpt.checkpoint import Checkpoint
+from casckpt.checkpoint import Checkpoint, Pruned
 from casckpt.errors import (
     CasckptError,
     ClosedError,
@@ -31,8 +31,10 @@ from casckpt.errors import (
     UnsupportedValueError,
 )
 from casckpt.event import Event
+from casckpt.history.retention import Retention
 from casckpt.opening import open_store as open  # noqa: A004 - casckpt.open is the point
 from casckpt.path import format_path, parse_path
+from casckpt.prune import PruneReport, Verdict
 from casckpt.store import Store
 from casckpt.thread import Move, Thread, ThreadInfo
 from casckpt.tree.change import Change
@@ -54,14 +56,18 @@ __all__ = [
     "Move",
     "NotAStoreError",
     "NotFoundError",
+    "PruneReport",
+    "Pruned",
     "PrunedError",
     "Record",
+    "Retention",
     "StorageError",
     "Store",
     "StoreFileError",
     "Thread",
     "ThreadInfo",
     "UnsupportedValueError",
+    "Verdict",
     "format_path",
     "open",
     "parse_path",

@@ -9,11 +9,12 @@ Imports: errors, ids, path, vault, tree, history.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from casckpt.errors import InvalidInputError, NotFoundError
-from casckpt.history import states
+from casckpt.history import pruned, states
 from casckpt.history import tags as tags_
 from casckpt.history.ancestry import Point
 from casckpt.history.events import LOADED
@@ -23,7 +24,19 @@ from casckpt.history.times import from_ns
 from casckpt.path import Step, as_path
 from casckpt.tree.diff import Diff
 
-__all__ = ["Checkpoint", "diff", "find_point"]
+__all__ = ["Checkpoint", "Pruned", "diff", "find_point"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What is known of the pruning of a checkpoint's state."""
+
+    at: datetime | None
+    """When; None: that is forgotten."""
+    why: str
+    """The policy, in its own words."""
+    collected: bool
+    """Whether gc has removed the state; until then `Thread.unprune` brings it back."""
 
 
 class Checkpoint:
@@ -74,24 +87,43 @@ class Checkpoint:
         return tags_.tags_of(self._ledger, self._point)
 
     @property
+    def pruned(self) -> Pruned | None:
+        """When and why its state was pruned; None: it was not. Looked up each time."""
+        note = pruned.note_of(self._ledger, self._point)
+        if note is None:
+            return None
+        at = None if note.time_ns is None else from_ns(note.time_ns)
+        return Pruned(at=at, why=note.why, collected=self._point.left is not None)
+
+    @property
     def meta(self) -> dict[str, Any]:
         """The facts given when it was saved. Read each time, of fresh objects.
 
         Raises:
-            PrunedError: the checkpoint has been collected.
+            PrunedError: the checkpoint, or its state and meta, has been collected.
         """
         record = self._ledger.ancestry.record(self._point.id)
         return states.load_meta(self._ledger.vault, self._ledger.codec, record)
 
     @property
     def root(self) -> str:
-        """The id of its state: equal states have equal roots, wherever they were saved."""
-        return states.root_id(self._root()).hex()
+        """The id of its state: equal states have equal roots, wherever they were saved.
+
+        Raises:
+            PrunedError: the state has been collected.
+        """
+        return states.root_id(self._ledger.ancestry.record(self._point.id).root).hex()
 
     @property
     def size(self) -> int:
-        """Bytes of its state, encoded and uncompressed, what it shares with others included."""
-        return states.size_of(self._root())
+        """Bytes of its state, encoded and uncompressed, what it shares with others included.
+
+        Raises:
+            PrunedError: the state has been collected, and its size is not known.
+        """
+        if self._point.left is not None and self._point.left.size is not None:
+            return self._point.left.size
+        return states.size_of(self._ledger.ancestry.record(self._point.id).root)
 
     def load(self, path: str | Iterable[Step] | None = None) -> Any:
         """Its state, of fresh objects: exactly what was saved.
@@ -102,7 +134,7 @@ class Checkpoint:
 
         Raises:
             NotFoundError: there is nothing at that path.
-            PrunedError: the state has been collected.
+            PrunedError: the state was pruned, or the checkpoint collected.
             CorruptError: it is damaged.
         """
         began = self._ledger.events.begin(LOADED)
@@ -171,7 +203,7 @@ class Checkpoint:
         return self
 
     def _root(self) -> bytes:
-        return self._ledger.ancestry.record(self._point.id).root
+        return pruned.record(self._ledger, self._point).root
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Checkpoint):
@@ -218,7 +250,5 @@ def diff(
     ordered: bool = True,
 ) -> Diff:
     """What changed from one state to the other, at `path`."""
-    a, b = (
-        ledger.ancestry.record(find_point(ledger, which, thread).id).root for which in (old, new)
-    )
+    a, b = (pruned.record(ledger, find_point(ledger, which, thread)).root for which in (old, new))
     return states.diff(ledger.vault, ledger.codec, a, b, as_path(path), ordered=ordered)

@@ -48,7 +48,7 @@ class Event:
     """How long it took."""
     details: Mapping[str, Any]
     """More, by kind: `origin` (forked), `old` (the head before: rewound, deleted), `undo`,
-    `path` (loaded), `report` (collected)."""
+    `path` (loaded), `count` and `policy` (pruned), `report` (collected)."""
 
 
 Listener = Callable[[Event], Any]

@@ -26,6 +26,7 @@ __all__ = [
     "digest",
     "fingerprint",
     "hash32",
+    "head_end",
     "object_id",
     "view_id",
 ]
@@ -52,17 +53,17 @@ def object_id(kind: int, payload: bytes) -> ObjectId:
     if kind == PARTED:
         payload = cut(payload)
     elif kind == CUT:
-        kind, payload = PARTED, payload[: _head_end(payload) + ID_BYTES]
+        kind, payload = PARTED, payload[: head_end(payload) + ID_BYTES]
     return ObjectId(blake3(bytes((kind,)) + payload).digest())
 
 
 def cut(payload: bytes) -> bytes:
     """A payload in two parts without the second: its digest is there instead."""
-    end = _head_end(payload)
+    end = head_end(payload)
     return payload[:end] + blake3(payload[end:]).digest()
 
 
-def _head_end(payload: bytes) -> int:
+def head_end(payload: bytes) -> int:
     """Where the first part ends; behind the last byte if the payload has no parts."""
     if payload[:1] == _THREE:
         first = payload[1] if len(payload) > 1 else 0

@@ -25,8 +25,10 @@ from casckpt.history.ledger import Ledger
 from casckpt.history.listing import threads
 from casckpt.history.meta import check_meta
 from casckpt.history.resolve import head_of
-from casckpt.history.times import from_ns, to_ns
+from casckpt.history.retention import Retention
+from casckpt.history.times import to_ns
 from casckpt.path import Step
+from casckpt.prune import PruneReport, prune_all
 from casckpt.storage.engine import CompactReport, PackReport
 from casckpt.thread import Thread, ThreadInfo
 from casckpt.tree.diff import Diff
@@ -83,18 +85,7 @@ class Store:
             after: only those behind this name: where the page before ended.
         """
         found = threads(self._ledger, prefix, after=after, limit=check_limit(limit))
-        return [
-            ThreadInfo(
-                name=listed.name,
-                head=Checkpoint(self._ledger, listed.head),
-                step=listed.head.step,
-                created=from_ns(listed.origin.created_ns),
-                updated=from_ns(listed.updated_ns),
-                forked_from=listed.origin.forked_from,
-                forked_at=listed.origin.forked_at.hex() if listed.origin.forked_at else None,
-            )
-            for listed in found
-        ]
+        return [ThreadInfo.of(self._ledger, listed) for listed in found]
 
     def checkpoint(self, revision: Checkpoint | str) -> Checkpoint:
         """The checkpoint that a revision names: `THREAD`, `THREAD~2`, digits of an id, ...
@@ -115,6 +106,7 @@ class Store:
         meta: Mapping[str, Any] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        pruned: bool = False,
         limit: int | None = None,
     ) -> Iterator[Checkpoint]:
         """The checkpoints that fit all that is given, newest first; read as they are taken.
@@ -130,6 +122,7 @@ class Store:
             meta: with these facts, of the same types and values (1 is not 1.0).
             since: not older than this (an aware datetime).
             until: older than this.
+            pruned: those whose states were pruned, too.
             limit: no more than so many.
 
         Raises:
@@ -144,6 +137,7 @@ class Store:
             meta=None if meta is None else check_meta(meta),
             since_ns=to_ns(since, "since"),
             until_ns=to_ns(until, "until"),
+            pruned=pruned,
         )
         at = None if thread is None else head_of(self._ledger, names.check_thread_name(thread))
         found = find(self._ledger, query, at=at, limit=limit)
@@ -178,8 +172,7 @@ class Store:
         What is saved in the block, by this OS thread, is seen by it at once and by others
         when the block ends: all of it, or, on an exception, nothing. Lists (`threads`,
         `find`, `reflog`) show the store as it was before. Everything is kept in memory until
-        then. Moves other than saves are refused inside. Do not `await` in the block: it
-        belongs to the OS thread.
+        then. Moves other than saves are refused inside. Do not `await` in the block.
 
         Raises:
             ConflictError: when the block ends: a head that the batch moved was moved by
@@ -270,6 +263,19 @@ class Store:
             self._ledger, auto=auto, dry_run=dry_run, grace=grace, pack=pack, compact=compact,
             progress=progress,
         )  # fmt: skip
+
+    def prune(
+        self,
+        policy: Retention | Mapping[str, Retention],
+        *,
+        prefix: str = "",
+        dry_run: bool = False,
+    ) -> list[PruneReport]:
+        """Prune the threads whose names begin with `prefix`, as `Thread.prune` does.
+
+        `policy` may be a map from beginnings of names to policies: the longest one counts.
+        """
+        return prune_all(self._ledger, prefix, policy, dry_run=dry_run)
 
     def pack(
         self,

@@ -6,7 +6,7 @@ Revisions given to it that lack a start begin at its head.
 Invariants: it holds the ledger, never the Store; nothing about the thread is remembered in
 it, so handles in several OS threads or processes see the same.
 
-Imports: errors, path, history, checkpoint.
+Imports: errors, path, history, checkpoint, prune.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ from casckpt.history import moves, names
 from casckpt.history.edits import Editing
 from casckpt.history.find import Query, check_limit, find
 from casckpt.history.ledger import ANY_HEAD, AnyHead, Ledger
+from casckpt.history.listing import Listed
 from casckpt.history.resolve import head_of
+from casckpt.history.retention import Retention
 from casckpt.history.revision import is_id_prefix
 from casckpt.history.times import from_ns, to_ns
 from casckpt.path import Step
+from casckpt.prune import PruneReport, prune, unprune
 
 __all__ = ["Move", "Thread", "ThreadInfo"]
 
@@ -47,6 +50,19 @@ class ThreadInfo:
     """The name of the thread it was forked from."""
     forked_at: str | None
     """The id of the checkpoint it was forked at."""
+
+    @classmethod
+    def of(cls, ledger: Ledger, listed: Listed) -> ThreadInfo:
+        """A thread as history lists it."""
+        return cls(
+            name=listed.name,
+            head=Checkpoint(ledger, listed.head),
+            step=listed.head.step,
+            created=from_ns(listed.origin.created_ns),
+            updated=from_ns(listed.updated_ns),
+            forked_from=listed.origin.forked_from,
+            forked_at=listed.origin.forked_at.hex() if listed.origin.forked_at else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +306,31 @@ class Thread:
         """
         found = moves.moves(self._ledger, self._name)
         return map(_move, islice(found, check_limit(limit)))
+
+    def prune(self, policy: Retention, *, dry_run: bool = False) -> PruneReport:
+        """Drop the states of this thread that a policy does not keep; the records stay.
+
+        Of the checkpoints saved in this thread, in its history. What any thread stands at
+        stays. Reading what was pruned raises PrunedError at once; the next gc after its grace
+        frees the bytes, and until then `unprune` brings it back.
+
+        Args:
+            policy: what stays.
+            dry_run: only say what would go.
+
+        Raises:
+            NotFoundError: the thread has no checkpoint.
+        """
+        return prune(self._ledger, self._name, policy, dry_run=dry_run)
+
+    def unprune(self) -> list[Checkpoint]:
+        """Take back the newest pruning; again takes back the one before. What came back.
+
+        Raises:
+            NotFoundError: nothing was pruned that is still known.
+            PrunedError: gc has collected all of it.
+        """
+        return unprune(self._ledger, self._name)
 
     def delete(self) -> None:
         """Delete the thread. Its checkpoints stay until gc, and `undo` brings it back.

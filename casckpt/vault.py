@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from threading import Lock
 
 from casckpt.errors import CorruptError, PrunedError
-from casckpt.format.constants import KIND_NAMES
+from casckpt.format.constants import KIND_CHECKPOINT, KIND_NAMES, KIND_PRUNED
 from casckpt.ids import ObjectId, object_id
 from casckpt.storage.engine import Engine, NewObject, Posting, Ref, RefUpdate, StoredObject
 
@@ -61,6 +61,12 @@ class Vault:
 
     def get_many(self, oids: Sequence[ObjectId], kind: int) -> list[bytes]:
         """The payloads of several objects, read together; raises as `get` does."""
+        return [
+            _of_kind(oid, entry, kind) for oid, entry in zip(oids, self.read(oids), strict=True)
+        ]
+
+    def read(self, oids: Sequence[ObjectId]) -> list[tuple[int, bytes]]:
+        """Kinds and payloads of several objects, whatever they are; raises as `get` does."""
         found: dict[ObjectId, tuple[int, bytes]] = {}
         wanted = []
         for oid in oids:
@@ -75,7 +81,7 @@ class Vault:
                     raise self._gone(oid)
                 found[oid] = verified(oid, stored)
             self._remember({oid: found[oid] for oid in wanted})
-        return [_of_kind(oid, found[oid], kind) for oid in oids]
+        return [found[oid] for oid in oids]
 
     def _remember(self, new: dict[ObjectId, tuple[int, bytes]]) -> None:
         with self._lock:
@@ -154,6 +160,9 @@ def verified(oid: ObjectId, stored: StoredObject | None) -> tuple[int, bytes]:
 
 
 def _of_kind(oid: ObjectId, entry: tuple[int, bytes], kind: int) -> bytes:
+    if entry[0] == KIND_PRUNED and kind == KIND_CHECKPOINT:
+        msg = f"the state of checkpoint {oid.hex()[:16]} was pruned"
+        raise PrunedError(msg, object=oid.hex())
     if entry[0] != kind:
         names = KIND_NAMES.get(entry[0], str(entry[0])), KIND_NAMES.get(kind, str(kind))
         msg = f"object {oid.hex()[:16]} is a {names[0]} where a {names[1]} belongs"

@@ -13,6 +13,7 @@ from typing import Any
 
 from casckpt.aio.crew import Crew
 from casckpt.checkpoint import Checkpoint as Plain
+from casckpt.checkpoint import Pruned
 from casckpt.path import Step
 from casckpt.tree.diff import Diff
 
@@ -67,6 +68,11 @@ class Checkpoint:
     def tags(self) -> Awaitable[tuple[str, ...]]:
         """Its tags now, in the order they were given."""
         return self._crew.read(lambda: self._plain.tags)
+
+    @property
+    def pruned(self) -> Awaitable[Pruned | None]:
+        """When and why its state was pruned; None: it was not."""
+        return self._crew.read(lambda: self._plain.pruned)
 
     @property
     def meta(self) -> Awaitable[dict[str, Any]]:

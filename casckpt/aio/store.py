@@ -3,7 +3,7 @@
 Invariants: it is a `casckpt.Store` in the hands of a crew; every I/O happens in one of the
 crew's OS threads.
 
-Imports: opening, store, thread (types), errors, tree (types), aio.
+Imports: opening, store, thread and prune (types), history (Retention), errors, tree (types), aio.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from casckpt.aio.listening import Heard
 from casckpt.aio.listing import Listing
 from casckpt.aio.thread import Thread
 from casckpt.event import EventKind, Listener
+from casckpt.history.retention import Retention
 from casckpt.opening import Durability, open_store
 from casckpt.path import Step
+from casckpt.prune import PruneReport
 from casckpt.storage.engine import CompactReport, PackReport
 from casckpt.store import Store as Plain
 from casckpt.thread import ThreadInfo
@@ -98,6 +100,7 @@ class Store:
         meta: Mapping[str, Any] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        pruned: bool = False,
         limit: int | None = None,
     ) -> Listing[Checkpoint]:
         """The checkpoints that fit all that is given, newest first.
@@ -116,6 +119,7 @@ class Store:
                     meta=meta,
                     since=since,
                     until=until,
+                    pruned=pruned,
                     limit=limit,
                 )
             ),
@@ -195,6 +199,21 @@ class Store:
             progress=progress,
         )  # fmt: skip
         return await (self._crew.write(work) if compact else self._crew.read(work))
+
+    async def prune(
+        self,
+        policy: Retention | Mapping[str, Retention],
+        *,
+        prefix: str = "",
+        dry_run: bool = False,
+    ) -> list[PruneReport]:
+        """Prune the threads whose names begin with `prefix`; see `casckpt.Store.prune`.
+
+        The checkpoints in the reports are plain ones.
+        """
+        return await self._crew.read(
+            lambda: self._plain.prune(policy, prefix=prefix, dry_run=dry_run)
+        )
 
     async def pack(
         self,

@@ -3,7 +3,7 @@
 Invariants: what it does is what `casckpt.Thread` does, in an OS thread of the crew. Saves may
 share a commit with others; moves of the head go alone, in the order they were asked for.
 
-Imports: thread, history (ledger, names), path (types), aio (checkpoint, crew, editing, listing).
+Imports: thread, prune (types), history (ledger, names, Retention), path (types), aio (checkpoint, crew, editing, listing).
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from casckpt.aio.editing import Editing
 from casckpt.aio.listing import Listing
 from casckpt.history import names
 from casckpt.history.ledger import ANY_HEAD, AnyHead
+from casckpt.history.retention import Retention
 from casckpt.path import Step
+from casckpt.prune import PruneReport
 from casckpt.thread import Move
 from casckpt.thread import Thread as Plain
 
@@ -142,6 +144,18 @@ class Thread:
     def reflog(self, *, limit: int | None = None) -> Listing[Move]:
         """The moves of the head, newest first: for `async for`, or `await` for a list."""
         return Listing(self._crew, lambda: self._plain.reflog(limit=limit))
+
+    async def prune(self, policy: Retention, *, dry_run: bool = False) -> PruneReport:
+        """Drop the states that a policy does not keep; see `casckpt.Thread.prune`.
+
+        The checkpoints in the report are plain ones.
+        """
+        return await self._crew.read(lambda: self._plain.prune(policy, dry_run=dry_run))
+
+    async def unprune(self) -> list[Checkpoint]:
+        """Take back the newest pruning; what came back."""
+        back = await self._crew.write(self._plain.unprune)
+        return [Checkpoint(self._crew, checkpoint) for checkpoint in back]
 
     async def delete(self) -> None:
         """Delete the thread. Its checkpoints stay until gc, and `undo` brings it back."""

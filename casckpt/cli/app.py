@@ -23,6 +23,7 @@ from casckpt.cli.commands.init import init
 from casckpt.cli.commands.log import log
 from casckpt.cli.commands.moves import fork, reflog, rewind, rm, undo
 from casckpt.cli.commands.pack import compact, pack
+from casckpt.cli.commands.prune import prune
 from casckpt.cli.commands.save import save
 from casckpt.cli.commands.show import show
 from casckpt.cli.commands.tag import tag
@@ -37,7 +38,7 @@ GROUPS: Final[dict[str, tuple[click.Command, ...]]] = {
     "Look": (threads, log, show, checkout, diff, find, reflog),
     "Move": (fork, rewind, undo, tag, rm),
     "Exchange": (bundle,),
-    "Upkeep": (gc, pack, compact, fsck, stats),
+    "Upkeep": (prune, gc, pack, compact, fsck, stats),
     "Shell": (completion,),
 }
 

@@ -25,9 +25,11 @@ __all__ = [
     "checkpoint_block",
     "checkpoint_fields",
     "checkpoint_line",
+    "meta_of",
     "move_fields",
     "print_json",
     "short",
+    "size_of",
     "stamp",
     "thread_fields",
     "when",
@@ -66,10 +68,32 @@ def checkpoint_fields(checkpoint: casckpt.Checkpoint) -> dict[str, Any]:
         "step": checkpoint.step,
         "label": checkpoint.label,
         "tags": list(checkpoint.tags),
-        "meta": to_form(dict(checkpoint.meta)),
+        "meta": to_form(meta_of(checkpoint)),
         "created_at": stamp(checkpoint.created_at),
-        "size": checkpoint.size,
+        "size": size_of(checkpoint),
+        "pruned": None if checkpoint.pruned is None else _pruned_fields(checkpoint.pruned),
     }
+
+
+def _pruned_fields(pruned: casckpt.Pruned) -> dict[str, Any]:
+    at = None if pruned.at is None else stamp(pruned.at)
+    return {"at": at, "why": pruned.why, "collected": pruned.collected}
+
+
+def meta_of(checkpoint: casckpt.Checkpoint) -> dict[str, Any]:
+    """Its meta; {} if it has been collected with the state."""
+    try:
+        return dict(checkpoint.meta)
+    except casckpt.PrunedError:
+        return {}
+
+
+def size_of(checkpoint: casckpt.Checkpoint) -> int | None:
+    """Bytes of its state; None if that is not known any more."""
+    try:
+        return checkpoint.size
+    except casckpt.PrunedError:
+        return None
 
 
 def checkpoint_line(
@@ -78,6 +102,7 @@ def checkpoint_line(
     heads: Heads | None = None,
     home: str | None = None,
     room: int | None = None,
+    pruned: bool = True,
 ) -> str:
     """A checkpoint on one line: id, place, label, tags; size and time where there is room.
 
@@ -86,6 +111,7 @@ def checkpoint_line(
         heads: to name the threads whose head it is.
         home: the thread that goes without saying.
         room: columns; None: those of the terminal, or no bound elsewhere.
+        pruned: whether to say that its state was pruned.
     """
     if room is None:
         room = style.width() if style.is_terminal() else 1 << 20
@@ -99,9 +125,12 @@ def checkpoint_line(
     if checkpoint.label is not None:
         parts.append((clean(checkpoint.label), "cyan"))
     parts.extend((f"#{clean(tag)}", "green") for tag in checkpoint.tags)
+    if pruned and checkpoint.pruned is not None:
+        parts.append(("pruned", "red"))
     left = room - sum(style.columns(text) + 2 for text, _ in parts)
-    for text in (style.size(checkpoint.size), when(checkpoint.created_at)):
-        if len(text) <= left:
+    size = size_of(checkpoint)
+    for text in (style.size(size) if size is not None else "", when(checkpoint.created_at)):
+        if text and len(text) <= left:
             parts.append((text, "bright_black"))
             left -= len(text) + 2
     return "  ".join(style.paint(text, colour) if colour else text for text, colour in parts)
@@ -118,10 +147,16 @@ def checkpoint_block(checkpoint: casckpt.Checkpoint, *, heads: Heads | None = No
         lines.append(f"Label:  {style.paint(clean(checkpoint.label), 'cyan')}")
     if checkpoint.tags:
         lines.append(f"Tags:   {style.good(' '.join(f'#{clean(tag)}' for tag in checkpoint.tags))}")
-    if checkpoint.meta:
-        lines.append(f"Meta:   {one_line(checkpoint.meta, style.width() - 8)}")
+    meta, size, pruned = meta_of(checkpoint), size_of(checkpoint), checkpoint.pruned
+    if meta:
+        lines.append(f"Meta:   {one_line(meta, style.width() - 8)}")
     lines.append(f"Time:   {when(checkpoint.created_at)}")
-    lines.append(f"Size:   {style.size(checkpoint.size)}")
+    if size is not None:
+        lines.append(f"Size:   {style.size(size)}")
+    if pruned is not None:
+        at = "" if pruned.at is None else f" {when(pruned.at)}"
+        gone = ", collected by gc" if pruned.collected else ""
+        lines.append(f"Pruned:{at}  {clean(pruned.why)}{gone}".rstrip())
     return lines
 
 

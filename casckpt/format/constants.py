@@ -20,6 +20,7 @@ KIND_MAP_NODE = 5  # inner fan-out of a map
 KIND_CHUNK = 6  # raw bytes: a piece of a long bytes or str
 KIND_CHECKPOINT = 7  # checkpoint record
 KIND_TAGS = 8  # tags changed after a checkpoint was saved
+KIND_PRUNED = 9  # what is left of a checkpoint without its state; has the checkpoint's id
 KIND_NAMES = {
     KIND_VALUE: "value",
     KIND_LIST_LEAF: "list-leaf",
@@ -29,6 +30,7 @@ KIND_NAMES = {
     KIND_CHUNK: "chunk",
     KIND_CHECKPOINT: "checkpoint",
     KIND_TAGS: "tags",
+    KIND_PRUNED: "pruned",
 }
 
 # CBOR tags: one block. Tags 2 and 3 (big integers, RFC 8949) are the only others allowed.

@@ -1,6 +1,6 @@
-"""The records of history: checkpoints, and tags changed later.
+"""The records of history: checkpoints, what is left of pruned ones, and tags changed later.
 
-Both are CBOR arrays (docs/format.md, chapter "Records"). A checkpoint has three items: what
+All are CBOR arrays (docs/format.md, chapter "Records"). A checkpoint has three items: what
 history is made of, the meta and the state's root, each encoded by itself and wrapped in a byte
 string: a record is read without reading the last two, and keeps its id without them
 (`casckpt.ids`).
@@ -18,9 +18,9 @@ from typing import NamedTuple, NoReturn
 
 from casckpt.errors import CorruptError
 from casckpt.format import cbor
-from casckpt.ids import ID_BYTES, ObjectId
+from casckpt.ids import ID_BYTES, ObjectId, cut, head_end
 
-__all__ = ["CheckpointRecord", "TagsRecord"]
+__all__ = ["CheckpointRecord", "PruneNote", "PrunedRecord", "TagsRecord"]
 
 _STEP_MAX = (1 << 63) - 1
 
@@ -91,6 +91,51 @@ class CheckpointRecord(NamedTuple):
             _fail("its meta or root is not a byte string")
         if bool(self.parents) != (self.step > 0) or (self.jump is None) != (not self.parents):
             _fail("its parent and step disagree")
+
+
+class PruneNote(NamedTuple):
+    """What is noted beside a pruned checkpoint; not hashed, so nothing may rest on it."""
+
+    time_ns: int | None
+    """When it was pruned; None: that is forgotten."""
+    why: str
+    """The policy, in its own words."""
+    size: int | None
+    """Bytes of the state, encoded and uncompressed."""
+
+
+class PrunedRecord(NamedTuple):
+    """What is left of a checkpoint whose state is gone: verified as the record was."""
+
+    record: CheckpointRecord
+    """Without meta and root: both are empty."""
+    digest: bytes
+    """Of what is gone."""
+    note: PruneNote
+
+    @staticmethod
+    def encode(payload: bytes, note: PruneNote) -> bytes:
+        """What is left of a record's payload (KIND_PRUNED)."""
+        return cut(payload) + cbor.encode_plain([*note])
+
+    @classmethod
+    def decode(cls, payload: bytes) -> PrunedRecord:
+        """Read a payload.
+
+        Raises:
+            CorruptError: not what is left of a checkpoint record.
+        """
+        end = head_end(payload)
+        digest, rest = payload[end : end + ID_BYTES], payload[end + ID_BYTES :]
+        head = cbor.decode_generic(payload[1:end])  # of the array of three that it was
+        if type(head) is not bytes:
+            _fail("it has no head")
+        match cbor.decode_generic(rest):
+            case [(int() | None) as time_ns, str(why), (int() | None) as size]:
+                note = PruneNote(time_ns, why, size)
+            case _:
+                raise CorruptError("what is noted beside a pruned checkpoint is malformed")
+        return cls(CheckpointRecord._made(head, b"", b""), digest, note)  # noqa: SLF001 - its family
 
 
 class TagsRecord(NamedTuple):

@@ -21,8 +21,8 @@ from threading import Lock
 from typing import NamedTuple
 
 from casckpt.errors import CorruptError
-from casckpt.format.constants import KIND_CHECKPOINT
-from casckpt.format.records import CheckpointRecord
+from casckpt.format.constants import KIND_CHECKPOINT, KIND_NAMES, KIND_PRUNED
+from casckpt.format.records import CheckpointRecord, PrunedRecord, PruneNote
 from casckpt.ids import ObjectId
 from casckpt.vault import Vault
 
@@ -44,6 +44,8 @@ class Point(NamedTuple):
     label: str | None
     tags: tuple[str, ...]
     """As given at save."""
+    left: PruneNote | None = None
+    """Of one whose state is gone for good: what was noted of that."""
 
 
 def jump_step(step: int) -> int:
@@ -75,15 +77,24 @@ class Ancestry:
         """The whole record.
 
         Raises:
-            PrunedError: it is not stored (any more).
+            PrunedError: it is not stored (any more), or its state is not.
             CorruptError: damaged, or not a checkpoint.
         """
         return CheckpointRecord.decode(self._vault.get(oid, KIND_CHECKPOINT))
 
     def point(self, oid: ObjectId) -> Point:
-        """The record without state and meta; raises as `record` does."""
+        """The record without state and meta, which may be gone.
+
+        Raises:
+            PrunedError: nothing is left of it.
+            CorruptError: damaged, or not a checkpoint.
+        """
         point = self._cache.get(oid) or self._below.get(oid)
-        return self.keep(oid, self.record(oid)) if point is None else point
+        if point is None:
+            ((kind, payload),) = self._vault.read((oid,))
+            point = _decoded(oid, kind, payload)
+            self._keep(point)
+        return point
 
     def keep(self, oid: ObjectId, record: CheckpointRecord) -> Point:
         """The point of a record that is at hand."""
@@ -108,11 +119,9 @@ class Ancestry:
                 self._cache.popitem(last=False)
 
     def points(self, oids: list[ObjectId]) -> list[Point]:
-        """Several points, read together; raises as `record` does."""
-        payloads = self._vault.get_many(oids, KIND_CHECKPOINT)
+        """Several points, read together; raises as `point` does."""
         return [
-            _point(oid, CheckpointRecord.decode(payload))
-            for oid, payload in zip(oids, payloads, strict=True)
+            _decoded(oid, *entry) for oid, entry in zip(oids, self._vault.read(oids), strict=True)
         ]
 
     def forget(self) -> None:
@@ -196,7 +205,18 @@ class Ancestry:
         return found
 
 
-def _point(oid: ObjectId, record: CheckpointRecord) -> Point:
+def _decoded(oid: ObjectId, kind: int, payload: bytes) -> Point:
+    if kind == KIND_PRUNED:
+        left = PrunedRecord.decode(payload)
+        return _point(oid, left.record, left.note)
+    if kind != KIND_CHECKPOINT:
+        what = KIND_NAMES.get(kind, str(kind))
+        msg = f"object {oid.hex()[:16]} is a {what} where a checkpoint belongs"
+        raise CorruptError(msg, object=oid.hex())
+    return _point(oid, CheckpointRecord.decode(payload))
+
+
+def _point(oid: ObjectId, record: CheckpointRecord, left: PruneNote | None = None) -> Point:
     return Point(
         oid,
         record.parents[0] if record.parents else None,
@@ -206,6 +226,7 @@ def _point(oid: ObjectId, record: CheckpointRecord) -> Point:
         record.created_ns,
         record.label,
         record.tags,
+        left,
     )
 
 

@@ -8,7 +8,7 @@ Invariants: both sources give the same answers in the same order. No transaction
 while the reader of the stream pauses: lists are read a page at a time.
 
 Imports: errors, ids, storage (engine interface), history (ancestry, ledger, meta, notes,
-states, tags).
+pruned, states, tags).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from casckpt.history import notes
 from casckpt.history.ancestry import Point
 from casckpt.history.ledger import Ledger
 from casckpt.history.meta import matches
+from casckpt.history.pruned import is_marked
 from casckpt.history.states import load_meta
 from casckpt.history.tags import tags_of
 from casckpt.storage.engine import Posting
@@ -48,6 +49,8 @@ class Query:
     """Not older than this."""
     until_ns: int | None = None
     """Older than this."""
+    pruned: bool = True
+    """Those whose states were pruned, too."""
 
 
 def find(
@@ -90,11 +93,15 @@ def _fits(ledger: Ledger, query: Query, point: Point) -> bool:
         and (query.tag is None or query.tag in tags_of(ledger, point))
         and (
             query.meta is None
-            or matches(
-                load_meta(ledger.vault, ledger.codec, ledger.ancestry.record(point.id)),
-                query.meta,
+            or (
+                point.left is None  # of what is left of a pruned one, the meta is not
+                and matches(
+                    load_meta(ledger.vault, ledger.codec, ledger.ancestry.record(point.id)),
+                    query.meta,
+                )
             )
         )
+        and (query.pruned or (point.left is None and not is_marked(ledger, point)))
     )
 
 

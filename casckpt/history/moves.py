@@ -10,8 +10,10 @@ Undo goes to the position before the current one, and is itself logged, with the
 went to; as long as nothing else happens, the next undo goes on from there. After anything
 else it starts anew: undo then undoes that, then the undo before it, as in Emacs.
 
+A thread that moves to a pruned checkpoint takes it up again, as long as its state is there.
+
 Imports: errors, ids, storage (engine interface), history (ancestry, collected, events,
-ledger, names, notes).
+ledger, names, notes, pruned).
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from casckpt.errors import ConflictError, CorruptError, NotFoundError, PrunedError
-from casckpt.history import names, notes
+from casckpt.history import names, notes, pruned
 from casckpt.history.ancestry import Point
 from casckpt.history.collected import gone
 from casckpt.history.events import DELETED, FORKED, REWOUND
@@ -64,10 +66,11 @@ def fork(ledger: Ledger, origin: str, name: str, at: Point) -> Point:
 
     Raises:
         ConflictError: there is a thread of that name.
-        PrunedError: the checkpoint is gone.
+        PrunedError: the checkpoint is gone, or its state is.
     """
     began = ledger.events.begin(FORKED)
     names.check_thread_name(name)
+    pruned.refuse(ledger, at)
     now_ns = ledger.clock()
 
     def choose(ref: Ref | None) -> RefUpdate:
@@ -82,6 +85,7 @@ def fork(ledger: Ledger, origin: str, name: str, at: Point) -> Point:
         return move._replace(time_ns=now_ns)
 
     _move(ledger, name, choose)
+    pruned.revive(ledger, at)
     last = ledger.guides.get(origin)
     if last is not None:
         ledger.guides.keep(name, last)
@@ -94,7 +98,7 @@ def rewind(ledger: Ledger, name: str, find: Callable[[Point], Point]) -> Point:
 
     Raises:
         NotFoundError: the thread has no checkpoint.
-        PrunedError: the checkpoint is gone.
+        PrunedError: the checkpoint is gone, or its state is.
     """
     began = ledger.events.begin(REWOUND)
     target: Point | None = None
@@ -106,11 +110,13 @@ def rewind(ledger: Ledger, name: str, find: Callable[[Point], Point]) -> Point:
         target = find(ledger.ancestry.point(head))
         if target.id == head:
             return None
+        pruned.refuse(ledger, target)
         return _logged(ledger, ref, name, Note("rewind"), target=target.id, info=ref.info)
 
     _move(ledger, name, choose)
     if target is None or head is None:
         raise crowded(name)
+    pruned.revive(ledger, target)
     if target.id != head:
         ledger.tell(REWOUND, name, target, began, old=head.hex())
     return target
@@ -135,7 +141,7 @@ def undo(ledger: Ledger, name: str) -> Point | None:
 
     Raises:
         NotFoundError: nothing is left to undo.
-        PrunedError: what was there before has been collected.
+        PrunedError: what was there before has been collected, or its state has.
     """
     began = ledger.events.begin(REWOUND) or ledger.events.begin(DELETED)
     head: ObjectId | None = None
@@ -161,10 +167,14 @@ def undo(ledger: Ledger, name: str) -> Point | None:
             if note.kind == "delete" and note.facts and type(note.facts[0]) is bytes:
                 info = note.facts[0]
         target = before.head
+        if target is not None:
+            pruned.refuse(ledger, ledger.ancestry.point(target))
         return _logged(ledger, ref, name, Note("undo", (before.entry,)), target=target, info=info)
 
     _move(ledger, name, choose)
     point = None if target is None else ledger.ancestry.point(target)
+    if point is not None:
+        pruned.revive(ledger, point)
     kind = REWOUND if point is not None else DELETED
     ledger.tell(kind, name, point, began, old=head.hex() if head else None, undo=True)
     return point

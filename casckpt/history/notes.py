@@ -19,6 +19,8 @@ from casckpt.ids import ID_BYTES, ObjectId
 __all__ = [
     "APPS",
     "LABELS",
+    "PRUNED",
+    "PRUNES",
     "TAGS",
     "TAG_LISTS",
     "THREADS",
@@ -26,6 +28,7 @@ __all__ = [
     "Note",
     "ThreadOrigin",
     "label_list",
+    "prunes_ref",
     "tag_list",
     "tags_ref",
     "thread_name",
@@ -34,10 +37,14 @@ __all__ = [
 
 THREADS: Final = "thread/"
 TAGS: Final = "tags/"
+PRUNES: Final = "prune/"
+"""Refs that never have a target; in their logs is what was pruned of the thread of that name."""
 APPS: Final = "app/"
 """What is built on a store may have refs of its own under `app/WHO/`: their targets stay alive."""
 TIMES: Final = b"time"
 """The posting list of all checkpoints, by created_ns; so are those of labels and tags."""
+PRUNED: Final = b"pruned"
+"""The posting list of the checkpoints whose states are to go with the next gc, by created_ns."""
 LABELS: Final = b"label\0"
 TAG_LISTS: Final = b"tag\0"
 
@@ -45,6 +52,11 @@ TAG_LISTS: Final = b"tag\0"
 def thread_ref(name: str) -> str:
     """The ref that is a thread's head."""
     return THREADS + name
+
+
+def prunes_ref(thread: str) -> str:
+    """The ref in whose log the prunings of a thread are."""
+    return PRUNES + thread
 
 
 def thread_name(ref: str) -> str:
@@ -95,10 +107,11 @@ class Note(NamedTuple):
     """The note of a log entry: what kind of move it was, and what that kind needs."""
 
     kind: str
-    """rewind, fork, delete, undo, tag or untag; perhaps others, of later versions."""
+    """rewind, fork, delete, undo, tag, untag, prune or unprune; perhaps others, of later
+    versions."""
     facts: tuple[Any, ...] = ()
     """fork: the origin's name. delete: the ref's info. undo: the number of the log entry that
-    the thread is back at (0: none). tag, untag: the tags."""
+    the thread is back at (0: none). tag, untag: the tags. prune: see history/pruned.py."""
 
     def encode(self) -> bytes:
         """The bytes of the note."""

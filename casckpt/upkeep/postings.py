@@ -100,7 +100,8 @@ def _all_postings(ledger: Ledger) -> Iterator[Posting]:
     after: bytes | None = None
     while found := ledger.engine.posting_lists(after=after, limit=_PAGE):
         for name in found:
-            yield from readable(ledger, name)
+            if name != notes.PRUNED:  # somebody's wish, and no fact of the objects
+                yield from readable(ledger, name)
         after = found[-1]
 
 

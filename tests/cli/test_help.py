@@ -29,6 +29,7 @@ NAMES = [
     "fork",
     "rewind",
     "undo",
+    "prune",
     "reflog",
     "tag",
     "find",

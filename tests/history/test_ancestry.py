@@ -18,12 +18,11 @@ class Shelf:
         self.payloads = {}
         self.reads = 0
 
-    def get(self, oid, kind):
-        self.reads += 1
-        assert kind == KIND_CHECKPOINT
-        if oid not in self.payloads:
+    def read(self, oids):
+        self.reads += len(oids)
+        if not set(oids) <= self.payloads.keys():
             raise PrunedError("gone")
-        return self.payloads[oid]
+        return [(KIND_CHECKPOINT, self.payloads[oid]) for oid in oids]
 
 
 class World:
