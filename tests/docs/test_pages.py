@@ -22,6 +22,7 @@ from types import ModuleType
 import pytest
 
 from tests.docs.blocks import ROOT, Block, blocks, commands
+from tests.frameworks import skip_without
 
 PAGES = [
     ROOT / "README.md",
@@ -102,8 +103,8 @@ def run_python(block: Block, page: Path, module: ModuleType) -> None:
 def test_page_runs(
     page: Path, shell: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    skip_without(page.stem)
     if page.stem == "langgraph":
-        pytest.importorskip("langgraph.graph", reason='needs pip install "casckpt[langgraph]"')
         pytest.importorskip("langgraph.checkpoint.sqlite", reason="one it brings threads from")
     place = tmp_path / "place"
     place.mkdir()

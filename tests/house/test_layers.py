@@ -99,6 +99,8 @@ GUESTS: dict[str, tuple[str, ...]] = {
     "ormsgpack": ("casckpt.integrations.langgraph.forms", "casckpt.integrations.langgraph.raw"),
     # Another saver's database, to bring its threads over; read and never written.
     "sqlite3": ("casckpt.integrations.langgraph.sqlite",),
+    "agents": ("casckpt.integrations.openai_agents",),
+    "claude_agent_sdk": ("casckpt.integrations.claude_agent",),
 }
 
 LATE_GUESTS = ("numpy", "pydantic", "attr", "attrs")

@@ -11,14 +11,15 @@ from types import ModuleType
 import pytest
 
 import casckpt
+from tests.frameworks import skip_without
 from tests.house.rooms import ROOT, Module, inside, modules
 
 LISTED = [m for m in modules() if not m.name.endswith("__main__")]
 
 
 def _import(module: Module) -> ModuleType:
-    if inside(module.name, "casckpt.integrations.langgraph"):
-        pytest.importorskip("langgraph.graph", reason='needs pip install "casckpt[langgraph]"')
+    if inside(module.name, "casckpt.integrations"):
+        skip_without(module.name)
     return importlib.import_module(module.name)
 
 
