@@ -20,6 +20,9 @@ sys.exit(f"imported: {found}" if found else 0)
 
 def test_importing_casckpt_imports_no_framework() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+        [sys.executable, "-c", SCRIPT],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,8 @@ Invariants: entries come back as JSON gives them back, in the order of the appen
 process; all of an append is stored or nothing; times are those of the thread, in listings and
 in summaries alike.
 
-Imports: errors, claude_agent_sdk, store, thread, integrations (appending, offloop, spelling).
+Imports: errors, claude_agent_sdk, opening, store, thread, integrations (appending, offloop,
+spelling).
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ from casckpt.errors import InvalidInputError, NotFoundError
 from casckpt.integrations.appending import UnchangedError, as_json, as_label, change
 from casckpt.integrations.offloop import dismiss, reading, writing
 from casckpt.integrations.spelling import name, segment, unsegment
-from casckpt.store import Store, open_store
+from casckpt.opening import open_store
+from casckpt.store import Store
 from casckpt.thread import Thread, ThreadInfo
 
 __all__ = ["CasckptSessionStore"]

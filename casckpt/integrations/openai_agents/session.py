@@ -6,7 +6,7 @@ items saves one checkpoint, so whatever a session has held can be gone back to.
 Invariants: items come back as JSON gives them back; nothing about the session is remembered
 in the object, so any number of them, in any number of processes, can share a session.
 
-Imports: errors, agents, checkpoint, store, thread, tree.change (types), integrations
+Imports: errors, agents, checkpoint, opening, store, thread, tree.change (types), integrations
 (appending, offloop, spelling).
 """
 
@@ -24,7 +24,8 @@ from casckpt.errors import InvalidInputError, NotFoundError
 from casckpt.integrations.appending import UnchangedError, as_json, as_label, change
 from casckpt.integrations.offloop import dismiss, reading, writing
 from casckpt.integrations.spelling import name, segment
-from casckpt.store import Store, open_store
+from casckpt.opening import open_store
+from casckpt.store import Store
 from casckpt.thread import Thread
 from casckpt.tree.change import Change
 
@@ -65,7 +66,7 @@ class CasckptSession:
             InvalidInputError: the id or the prefix is no part of a thread's name.
             StoreFileError, StorageError: as `casckpt.open`.
         """
-        if not isinstance(session_id, str) or not session_id:
+        if not session_id or type(session_id) is not str:
             raise InvalidInputError(f"a session id is a text, not {session_id!r}")
         self.session_id: str = session_id
         if session_settings is None:
