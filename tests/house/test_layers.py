@@ -91,12 +91,14 @@ GUESTS: dict[str, tuple[str, ...]] = {
     "pydantic": ("casckpt.values",),
     "attr": ("casckpt.values",),
     "attrs": ("casckpt.values",),
-    # The same trick as the tree's: what a list's items print as, to see which changed.
-    "marshal": ("casckpt.tree", "casckpt.integrations.langgraph.proofs"),
+    # Exact for built-in types, and quick: what is in memory is compared and remembered by it.
+    "marshal": ("casckpt.tree", "casckpt.integrations.langgraph.messages"),
     "langgraph": ("casckpt.integrations.langgraph",),
     "opentelemetry": ("casckpt.integrations.otel",),
     "langchain_core": ("casckpt.integrations.langgraph",),
-    "ormsgpack": ("casckpt.integrations.langgraph.forms", "casckpt.integrations.langgraph.raw"),
+    "ormsgpack": tuple(
+        f"casckpt.integrations.langgraph.{room}" for room in ("forms", "proofs", "raw")
+    ),
     # Another saver's database, to bring its threads over; read and never written.
     "sqlite3": ("casckpt.integrations.langgraph.sqlite",),
     "agents": ("casckpt.integrations.openai_agents",),

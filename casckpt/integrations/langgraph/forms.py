@@ -30,7 +30,7 @@ from langgraph.checkpoint.serde.jsonplus import (
     JsonPlusSerializer,
 )
 
-__all__ = ["MESSAGES", "Forms"]
+__all__ = ["CLASS", "CLASSES", "EXT", "MESSAGES", "SERDE", "Forms"]
 
 CLASS: Final = "__class__"
 EXT: Final = "__ext__"
@@ -46,7 +46,7 @@ MESSAGES: Final[dict[type, str]] = {
     )
 }
 """LangChain's messages; the serializer restores them in strict mode too."""
-_CLASSES: Final[dict[str, type]] = {place: cls for cls, place in MESSAGES.items()}
+CLASSES: Final[dict[str, type]] = {place: cls for cls, place in MESSAGES.items()}
 _HOLDERS: Final = frozenset((list, dict))
 
 
@@ -60,10 +60,10 @@ class Forms:
         """Whether values are opened; else only bytes are kept."""
         self.clear: Final = self if self.opens else Forms(JsonPlusSerializer())
         """For what is kept in clear whatever the serializer: names, versions, metadata."""
-        # With a hook of the user's, messages may be something else.
-        self._builds = type(serde) is JsonPlusSerializer and not getattr(
+        self.builds = type(serde) is JsonPlusSerializer and not getattr(
             serde, "_custom_unpack_ext_hook", False
         )
+        """Whether messages are built here: with a hook of the user's they may be something else."""
 
     def stored(self, value: Any) -> Any:
         """What is stored for a value.
@@ -130,14 +130,14 @@ class Forms:
             return self._dict(stored)
         if kind is list:
             for index, item in enumerate(stored):
-                if item and type(item) in _HOLDERS:
+                if type(item) in _HOLDERS and item:
                     stored[index] = self.restored(item)
         return stored
 
     def _dict(self, stored: dict[Any, Any]) -> Any:
         cls = None
         if CLASS in stored:
-            cls = _CLASSES.get(stored[CLASS]) if self._builds else None
+            cls = CLASSES.get(stored[CLASS]) if self.builds else None
             if cls is None:
                 return self._loaded(stored)
             del stored[CLASS]

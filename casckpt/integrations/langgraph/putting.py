@@ -32,7 +32,7 @@ from casckpt.ids import ObjectId
 from casckpt.integrations.langgraph.catalogue import FACTS, Catalogue, Row, TaskWrites
 from casckpt.integrations.langgraph.forms import Forms
 from casckpt.integrations.langgraph.keys import Space
-from casckpt.integrations.langgraph.proofs import Left, ListProof, Proofs, provable
+from casckpt.integrations.langgraph.proofs import Left, ListProof, Proofs
 from casckpt.integrations.langgraph.rivals import check_no_rival
 from casckpt.storage.engine import MissingObjects, Posting, Ref, RefConflict, RefUpdate
 from casckpt.tree.edit import Edit
@@ -288,7 +288,7 @@ class _Channels:
             items.extend(stored)
         else:
             draft[name] = stored
-        return proof.without(same + provable(stored))
+        return proof
 
 
 def _facts(new: NewCheckpoint, forms: Forms) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -5,7 +5,7 @@ descending order of ids; pending writes in the order in which LangGraph applies 
 read row by row as it is taken: a reader that pauses holds nothing.
 
 Imports: errors, format.records, langchain_core, langgraph.checkpoint, history.ledger, tree.read, integrations.langgraph
-(catalogue, forms, keys, putting).
+(catalogue, forms, keys, messages, putting).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from casckpt.integrations.langgraph import keys
 from casckpt.integrations.langgraph.catalogue import FACTS, Catalogue, Row
 from casckpt.integrations.langgraph.forms import Forms
 from casckpt.integrations.langgraph.keys import Space
+from casckpt.integrations.langgraph.messages import MessageLoader, Recall
 from casckpt.integrations.langgraph.putting import REST
 from casckpt.tree.read import Loader
 
@@ -62,6 +63,7 @@ class Reader:
     def __init__(self, ledger: Ledger, catalogue: Catalogue) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
+        self._recall = Recall()
 
     def row(self, config: RunnableConfig) -> Row | None:
         """The row that a config names, or the newest of its space; None if there is none."""
@@ -136,7 +138,7 @@ class Reader:
         facts = metadata.pop(FACTS)
         state: dict[str, Any] | None = None
         if facts.get(REST):  # meta could not hold all of it
-            state = self._state(record)
+            state = self._state(record, forms)
             rest = state.pop(REST)
             metadata.update(forms.clear.restored(rest["metadata"]))
             facts = rest["checkpoint"]
@@ -145,7 +147,7 @@ class Reader:
             return None
         facts = forms.clear.restored({k: v for k, v in facts.items() if k not in _OWN})
         if state is None:
-            state = self._state(record)
+            state = self._state(record, forms)
         values = {name: forms.restored(value) for name, value in state.items()}
         parent = None if row.parent_id is None else config_of(row.space, row.parent_id)
         return CheckpointTuple(
@@ -156,8 +158,10 @@ class Reader:
             self.writes(row, forms),
         )
 
-    def _state(self, record: CheckpointRecord) -> dict[str, Any]:
-        state = Loader(self._ledger.vault, self._ledger.codec).value(record.root)
+    def _state(self, record: CheckpointRecord, forms: Forms) -> dict[str, Any]:
+        vault, codec = self._ledger.vault, self._ledger.codec
+        loader = MessageLoader(vault, codec, self._recall) if forms.builds else Loader(vault, codec)
+        state = loader.value(record.root)
         if type(state) is not dict:
             raise CorruptError("the state of a LangGraph checkpoint is not a dict")
         return state
