@@ -6,7 +6,7 @@ Revisions given to it that lack a start begin at its head.
 Invariants: it holds the ledger, never the Store; nothing about the thread is remembered in
 it, so handles in several OS threads or processes see the same.
 
-Imports: errors, path, history, checkpoint, prune.
+Imports: errors, path, history, checkpoint, prune, workflow.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from casckpt.checkpoint import Checkpoint, find_point
 from casckpt.errors import InvalidInputError
-from casckpt.history import moves, names
+from casckpt.history import moves, names, states
 from casckpt.history.edits import Editing
 from casckpt.history.find import Query, check_limit, find
 from casckpt.history.ledger import ANY_HEAD, AnyHead, Ledger
@@ -30,6 +31,7 @@ from casckpt.history.revision import is_id_prefix
 from casckpt.history.times import from_ns, to_ns
 from casckpt.path import Step
 from casckpt.prune import PruneReport, prune, unprune
+from casckpt.workflow import Journal, OnChange, Workflow, resume_at
 
 __all__ = ["Move", "Thread", "ThreadInfo"]
 
@@ -225,6 +227,29 @@ class Thread:
                 f"not the revision {expect!r}"
             )
         return find_point(self._ledger, expect, self._name).id
+
+    def workflow(
+        self,
+        name: str,
+        *,
+        at: Checkpoint | str | None = None,
+        on_change: OnChange = "error",
+        again: bool = False,
+    ) -> Workflow:
+        """Steps that are carried out once, for a `with` block; see docs/workflows.md.
+
+        Args:
+            name: the workflow's; this thread is to have nothing else in it.
+            at: resume from this checkpoint, in a fork named after it; None: from the head.
+            on_change: what to do about a finished step that is called with other inputs:
+                "error", or carry it out "again".
+            again: begin anew if the workflow was finished.
+        """
+        return Workflow(self._journal(name, at, on_change=on_change, again=again))
+
+    def _journal(self, name: str, at: Checkpoint | str | None, **how: Any) -> Journal:
+        line = self if at is None else resume_at(self, self.checkpoint(at))
+        return Journal(line, name, partial(states.digest, self._ledger.codec), **how)
 
     def log(
         self,

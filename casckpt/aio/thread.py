@@ -3,7 +3,8 @@
 Invariants: what it does is what `casckpt.Thread` does, in an OS thread of the crew. Saves may
 share a commit with others; moves of the head go alone, in the order they were asked for.
 
-Imports: thread, prune (types), history (ledger, names, Retention), path (types), aio (checkpoint, crew, editing, listing).
+Imports: thread, prune (types), history (ledger, names, Retention), path (types), workflow (types),
+aio (checkpoint, crew, editing, listing, workflow).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from casckpt.aio.checkpoint import Checkpoint, Which, plain
 from casckpt.aio.crew import Crew
 from casckpt.aio.editing import Editing
 from casckpt.aio.listing import Listing
+from casckpt.aio.workflow import Workflow
 from casckpt.history import names
 from casckpt.history.ledger import ANY_HEAD, AnyHead
 from casckpt.history.retention import Retention
@@ -23,6 +25,7 @@ from casckpt.path import Step
 from casckpt.prune import PruneReport
 from casckpt.thread import Move
 from casckpt.thread import Thread as Plain
+from casckpt.workflow import OnChange
 
 __all__ = ["Thread"]
 
@@ -104,6 +107,23 @@ class Thread:
         return Editing(
             self._crew,
             lambda: self._plain.edit(label=label, tags=tags, meta=meta, expect=plain(expect)),
+        )
+
+    def workflow(
+        self,
+        name: str,
+        *,
+        at: Which | None = None,
+        on_change: OnChange = "error",
+        again: bool = False,
+    ) -> Workflow:
+        """Steps that are carried out once, for an `async with` block; see docs/workflows.md."""
+        return Workflow(
+            self._crew,
+            lambda: self._plain._journal(  # noqa: SLF001 - of the same family
+                name, plain(at), on_change=on_change, again=again
+            ),
+            lambda line: Thread(self._crew, line),
         )
 
     def log(

@@ -228,6 +228,30 @@ def _linked(root: bytes) -> int:
     return total
 
 
+def digest(codec: Codec, value: Any) -> str:
+    """64 hexadecimal digits for a value, the same for equal encodings; nothing is stored.
+
+    Raises:
+        UnsupportedValueError, LimitError: it cannot be stored.
+    """
+    return object_id(c.KIND_VALUE, FastBuilder(_Nowhere(), codec).build(value).data).hex()
+
+
+class _Nowhere:
+    """A sink that keeps nothing."""
+
+    def put(
+        self,
+        kind: int,
+        payload: bytes,
+        children: tuple[ObjectId, ...] = (),
+        base: ObjectId | None = None,
+    ) -> ObjectId:
+        """The id that the object would have."""
+        del children, base
+        return object_id(kind, payload)
+
+
 def root_id(root: bytes) -> ObjectId:
     """The id of a state, whether its root is a link or the encoded state itself."""
     if root.startswith(native.LINK_HEAD):
