@@ -15,6 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
+from casckpt.aio.bundles import Bundles
 from casckpt.aio.checkpoint import Checkpoint, Which, plain
 from casckpt.aio.crew import READERS_DEFAULT, Crew
 from casckpt.aio.listening import Heard
@@ -230,6 +231,11 @@ class Store:
     async def compact(self, *, progress: Progress | None = None) -> CompactReport:
         """Give free bytes of the file back to the disk; see `casckpt.Store.compact`."""
         return await self._crew.write(lambda: self._plain.compact(progress=progress))
+
+    @property
+    def bundles(self) -> Bundles:
+        """Threads out of the store and into it, in one file; see `casckpt.Store.bundles`."""
+        return Bundles(self._crew, self._plain.bundles)
 
     async def fsck(self, *, level: Level = "data", progress: Progress | None = None) -> Report:
         """Look for damage; an empty report: all is well; see `casckpt.Store.fsck`."""

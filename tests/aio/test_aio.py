@@ -78,6 +78,18 @@ def test_it_is_awaitable_as_well_as_a_block(tmp_path, go):
     go(main())
 
 
+def test_bundles(tmp_path, go):
+    async def main():
+        async with opened("memory:") as here, opened("memory:") as there:
+            await here.thread("t").save({"n": 1})
+            await here.bundles.create(tmp_path / "t.bundle", ["t"])
+            assert list((await here.bundles.verify(tmp_path / "t.bundle")).threads) == ["t"]
+            await there.bundles.unbundle(tmp_path / "t.bundle", prefix="from/")
+            assert await there.thread("from/t").load() == {"n": 1}
+
+    go(main())
+
+
 @pytest.mark.parametrize("name", ["Store", "Thread", "Checkpoint"])
 def test_it_has_what_the_plain_one_has_and_takes_what_that_takes(name):
     plain, awaited = getattr(casckpt, name), getattr(casckpt.aio, name)
