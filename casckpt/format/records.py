@@ -23,6 +23,8 @@ from casckpt.ids import ID_BYTES, ObjectId, cut, head_end
 __all__ = ["CheckpointRecord", "PruneNote", "PrunedRecord", "TagsRecord"]
 
 _STEP_MAX = (1 << 63) - 1
+_THREE = cbor.head(cbor.ARRAY, 3)
+_SEVEN = cbor.head(cbor.ARRAY, 7)
 
 
 class CheckpointRecord(NamedTuple):
@@ -46,7 +48,9 @@ class CheckpointRecord(NamedTuple):
 
     def encode(self) -> bytes:
         """The payload (KIND_CHECKPOINT)."""
-        return cbor.encode_plain([cbor.encode_plain(self[:7]), self.meta, self.root])
+        head = _SEVEN + b"".join(map(cbor.encode_plain, self[:7]))
+        parts = map(cbor.encode_plain, (head, self.meta, self.root))
+        return _THREE + b"".join(parts)
 
     @classmethod
     def decode(cls, payload: bytes) -> CheckpointRecord:

@@ -256,14 +256,17 @@ class Ledger:
             root = put_state(draft, self.codec, state, last)
             content = _Content(root, put_meta(draft, self.codec, facts), label, tags)
             try:
-                point = self._append(thread, draft, content, expect)
+                known = None if last is None else last.ref
+                point, ref = self._append(thread, draft, content, expect, known)
             except MissingObjects as error:
                 if last is None:
                     raise gone(self.engine, *error.ids) from None
                 # gc took something that was to be used again: build all of it anew.
                 last = None
             else:
-                self.guides.keep(thread, root.guided(point.id))
+                # What a batch has moved, others do not see yet.
+                seen = ref if self._here.batch is None else None
+                self.guides.keep(thread, root.guided(point.id, seen))
                 self.tell(SAVED, thread, point, began)
                 return point
 
@@ -287,7 +290,7 @@ class Ledger:
         root = put_edit(draft, edit)
         content = _Content(root, put_meta(draft, self.codec, meta), label, tags)
         try:
-            point = self._append(thread, draft, content, None if head is None else head.id)
+            point, _ = self._append(thread, draft, content, None if head is None else head.id)
         except MissingObjects as error:
             raise gone(self.engine, *error.ids) from None
         last = self.guides.get(thread)
@@ -303,9 +306,16 @@ class Ledger:
         draft: Draft,
         content: _Content,
         expect: ObjectId | AnyHead | None,
-    ) -> Point:
+        known: Ref | None = None,
+    ) -> tuple[Point, Ref]:
+        """The new head, and its ref.
+
+        `known` is the ref as it may still be: right as a rule, and then it need not be read.
+        """
         name = notes.thread_ref(thread)
-        ref = self.engine.ref(name)
+        if self._here.batch is not None or not isinstance(expect, AnyHead):
+            known = None
+        ref = self.engine.ref(name) if known is None else known
         for _ in range(RETRIES_MAX):
             head = ref.target if ref is not None else None
             agreed = isinstance(expect, AnyHead) or head == expect
@@ -339,12 +349,16 @@ class Ledger:
             info = ref.info if alive and ref else notes.ThreadOrigin(record.created_ns).encode()
             move = RefUpdate(name, oid, expect=expected(ref), info=info)
             try:
-                draft.commit([move], add=_postings(oid, record))
+                moved = draft.commit([move], add=_postings(oid, record))
             except RefConflict as error:
                 ref = error.actual
-                del draft.objects[oid]
-                continue
-            return self.ancestry.keep(oid, record)
+            except MissingObjects:
+                before, ref = ref, self.engine.ref(name)
+                if ref == before:
+                    raise
+            else:
+                return self.ancestry.keep(oid, record), moved[0]
+            del draft.objects[oid]
         raise crowded(thread)
 
 

@@ -88,7 +88,7 @@ def fork(ledger: Ledger, origin: str, name: str, at: Point) -> Point:
     pruned.revive(ledger, at)
     last = ledger.guides.get(origin)
     if last is not None:
-        ledger.guides.keep(name, last)
+        ledger.guides.keep(name, last._replace(ref=None))
     ledger.tell(FORKED, name, at, began, origin=origin)
     return at
 

@@ -24,6 +24,8 @@ _FULL_ID = re.compile("[0-9a-fA-F]{64}")
 _PLAIN: Final = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*)(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 """Most names look like this, and then there is nothing more to look at."""
 _PLAIN_CHARS_MAX: Final = 63
+_PLAIN_TEXT: Final = re.compile(r"[!-~](?:[ -~]{0,61}[!-~])?")
+"""The same of labels and tags."""
 # Control characters, lone surrogates, line and paragraph separators: they have no place in a
 # line of a listing, and surrogates have no UTF-8.
 _UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -56,11 +58,15 @@ def check_thread_name(name: str) -> str:
 
 def check_label(label: str | None) -> str | None:
     """The label itself, if it may be one; raises as `check_thread_name` does."""
-    return None if label is None else _check_text("label", label)
+    if label is None or (type(label) is str and _PLAIN_TEXT.fullmatch(label)):
+        return label
+    return _check_text("label", label)
 
 
 def check_tag(tag: str) -> str:
     """The tag itself, if it may be one; raises as `check_thread_name` does."""
+    if type(tag) is str and _PLAIN_TEXT.fullmatch(tag):
+        return tag
     return _check_text("tag", tag)
 
 
@@ -71,6 +77,8 @@ def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
         InvalidInputError: not an iterable of tags (one str is taken for a mistake).
         LimitError: more than TAGS_MAX of them.
     """
+    if type(tags) is tuple and not tags:
+        return ()
     if isinstance(tags, (str, bytes)):
         raise InvalidInputError(f"tags are a list of texts, not one: write [{tags!r}]")
     try:

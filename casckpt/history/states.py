@@ -5,7 +5,8 @@ it; its meta is encoded like any value inside another.
 
 Invariants: what is remembered of a thread's last state (`Guides`) only speeds saving up.
 
-Imports: errors, ids, path, format (cbor, constants, records), vault, tree.
+Imports: errors, ids, path, format (cbor, constants, records), storage (engine
+interface), vault, tree.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from casckpt.format import constants as c
 from casckpt.format.records import CheckpointRecord
 from casckpt.ids import ObjectId, object_id
 from casckpt.path import Path
+from casckpt.storage.engine import Ref
 from casckpt.tree import diff as diffs
 from casckpt.tree import native
 from casckpt.tree import view as views
@@ -60,11 +62,14 @@ class Guided(NamedTuple):
     """The object that holds the open parts of its tree."""
     size: int
     """Bytes of the state, encoded."""
+    ref: Ref | None = None
+    """The thread's ref as the save has left it; it may have moved since."""
 
     @property
     def weight(self) -> int:
         """At most, about, the bytes of memory it takes (measured: 0.4 to 0.8 of this)."""
-        return 2_048 + min(self.size, c.ROOT_INLINE_BYTES_MAX) // 2 + self.size // 12
+        # Of the open part of a list, the entries and the items as marshal writes them.
+        return 2_048 + min(self.size, c.ROOT_INLINE_BYTES_MAX) * 3 // 2 + self.size // 12
 
 
 class Guides:
@@ -106,9 +111,9 @@ class Settled(NamedTuple):
     size: int = 0
     """Bytes of the value, with all that it links to."""
 
-    def guided(self, record: ObjectId) -> Guided:
+    def guided(self, record: ObjectId, ref: Ref | None) -> Guided:
         """What to remember of it, once it is saved."""
-        return Guided(self.guide, self.own or record, self.size)
+        return Guided(self.guide, self.own or record, self.size, ref)
 
 
 _NO_META: Final = Settled(cbor.head(cbor.MAP, 0), ())
@@ -127,7 +132,7 @@ def put_state(draft: Draft, codec: Codec, state: Any, last: Guided | None) -> Se
         UnsupportedValueError: a value that cannot be stored exactly; names its path.
         LimitError: too deep.
     """
-    guide, base, _ = last or (None, None, 0)
+    guide, base, *_ = last or (None, None)
     built = FastBuilder(draft, codec, guide=guide, base=base).build(state)
     return _settled(draft, built, base)
 

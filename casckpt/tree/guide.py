@@ -33,21 +33,42 @@ __all__ = [
     "Piece",
     "UnitGuide",
     "print_of",
+    "proof_of",
     "worth_a_guide",
+    "written_on",
+    "written_out",
 ]
 
 SHORT_LIST = 16
 """A list up to this long is written at a go, unless something in it is large."""
 _NESTING = frozenset((list, tuple, dict, str, bytes))
 _MARSHAL_VERSION = 2  # exact for built-in types; later versions write shared references
+_RUN_HEAD_BYTES = 5  # a list or tuple begins with its type and the number of its items
+_PROOF_BYTES_MAX = 32768  # comparing is quicker than hashing; a leaf is at most half as long
 
 
 def print_of(part: Any) -> bytes | None:
     """The fingerprint of a part; None if marshal cannot write it."""
+    written = written_out(part)
+    return None if written is None else fingerprint(written)
+
+
+def written_out(part: Any) -> bytes | None:
+    """What is hashed for a fingerprint."""
     try:
-        return fingerprint(marshal.dumps(part, _MARSHAL_VERSION))
+        return marshal.dumps(part, _MARSHAL_VERSION)
     except ValueError:
         return None
+
+
+def written_on(run: bytes, more: bytes, count: int) -> bytes:
+    """Two runs of a list, written out, as the one run of `count` items that they are."""
+    return run[:1] + count.to_bytes(4, "little") + run[_RUN_HEAD_BYTES:] + more[_RUN_HEAD_BYTES:]
+
+
+def proof_of(written: bytes | None) -> bytes | None:
+    """What proves something unchanged that will be asked for once more: itself, if it is short."""
+    return written if written is None or len(written) <= _PROOF_BYTES_MAX else fingerprint(written)
 
 
 def worth_a_guide(item: Any) -> bool:
@@ -97,7 +118,8 @@ class OpenLeaf(NamedTuple):
     """The entries of a list's last, open leaf, and what belongs to them alone."""
 
     entries: list[bytes]
-    print: bytes | None
+    proof: bytes | None
+    """The items written out (`proof_of`)."""
     links: tuple[ObjectId, ...]
     linked: int
 

@@ -17,9 +17,17 @@ from typing import Any
 from casckpt.errors import InvalidInputError
 from casckpt.format import cbor
 from casckpt.format import constants as c
-from casckpt.ids import ObjectId
+from casckpt.ids import ObjectId, fingerprint
 from casckpt.tree.assembly import Assembly, Mark
-from casckpt.tree.guide import ChunkGuide, ListGuide, OpenLeaf, print_of
+from casckpt.tree.guide import (
+    ChunkGuide,
+    ListGuide,
+    OpenLeaf,
+    print_of,
+    proof_of,
+    written_on,
+    written_out,
+)
 from casckpt.tree.spine import Spine, reference
 from casckpt.tree.split import ends_chunk
 
@@ -60,6 +68,8 @@ class ListRun:
         self._guided = guided
         self._spine = Spine(assembly.sink)
         self._position = 0
+        self._taken: tuple[int, bytes] | None = None
+        """How many items of the old open leaf were taken, and these written out."""
         self._resembled: ObjectId | None = base
         """What the leaf being written resembles."""
 
@@ -88,12 +98,13 @@ class ListRun:
             opaque |= assembly.opaque
             if not closed:
                 break
-            self._close(entries, mark, self._print(first))
+            written = self._written(first)
+            self._close(entries, mark, None if written is None else fingerprint(written))
         payload = cbor.head(cbor.ARRAY, len(entries)) + b"".join(entries)
         if self._guided:
             links = tuple(assembly.links[mark[0] :])
-            print_ = self._print(first) if entries else None
-            self._open = OpenLeaf(entries, print_, links, assembly.linked - mark[1])
+            proof = proof_of(self._written(first)) if entries else None
+            self._open = OpenLeaf(entries, proof, links, assembly.linked - mark[1])
         assembly.opaque = outer or opaque
         if not self._spine:
             return prefix + payload
@@ -106,11 +117,16 @@ class ListRun:
         """For the next version; `oid` is the object that the form became, if it did."""
         return ListGuide(self._spine.tops(), self._open, oid)
 
-    def _print(self, first: int) -> bytes | None:
-        """The fingerprint of the items since `first`, if it proves their encodings."""
+    def _written(self, first: int) -> bytes | None:
+        """The items since `first` as they are fingerprinted, if that proves their encodings."""
+        taken, self._taken = self._taken, None
         if not self._guided or self._assembly.opaque:
             return None
-        return print_of(self._items[first : self._position])
+        if taken is None:
+            return written_out(self._items[first : self._position])
+        count, run = taken
+        more = written_out(self._items[first + count : self._position])
+        return None if more is None else written_on(run, more, self._position - first)
 
     def _leaf(self, entries: list[bytes], depth: int) -> bool:
         """Encode items into `entries` until a leaf is full (True) or the items end."""
@@ -136,13 +152,15 @@ class ListRun:
     def _take_open(self) -> list[bytes]:
         """The entries of the old open leaf, if the list goes on as it did there."""
         old = self._old
-        if old is None or self._position != old.closed or old.open.print is None:
+        if old is None or self._position != old.closed or old.open.proof is None:
             return []
         count = len(old.open.entries)
         if len(self._items) < self._position + count:
             return []
-        if print_of(self._items[self._position : self._position + count]) != old.open.print:
+        written = written_out(self._items[self._position : self._position + count])
+        if written is None or proof_of(written) != old.open.proof:
             return []
+        self._taken = count, written
         self._position += count
         self._assembly.links += old.open.links
         self._assembly.linked += old.open.linked

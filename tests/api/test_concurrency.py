@@ -1,5 +1,6 @@
 """Several OS threads, several handles: nothing is lost, one winner where one is asked for."""
 
+import datetime as dt
 import threading
 
 import casckpt
@@ -142,3 +143,30 @@ def test_what_another_handle_has_collected_is_stored_again(disk):
         two_sees = two.thread("t")
         assert two_sees.load() == run.load() == state
         assert list(two.fsck()) == []
+
+
+def test_what_a_handle_remembers_of_its_head_may_be_out_of_date(disk):
+    """Two stores in one process remember apart; what one moved, the other must not undo."""
+    with casckpt.open(disk, durability="none") as one, casckpt.open(disk) as two:
+        mine, other = one.thread("t"), two.thread("t")
+        mine.save({"n": 0})
+        mine.save({"n": 1})
+        after = other.save({"n": 2})
+        assert mine.save({"n": 3}).parent == after.id
+        other.rewind("t~2")
+        assert [c.load()["n"] for c in mine.log()] == [1, 0]
+        assert mine.save({"n": 4}).step == 2
+        other.delete()
+        assert mine.save({"n": 5}).step == 0
+        mine.save({"n": 6})
+        other.delete()
+        two.gc(grace=dt.timedelta(0))
+        assert mine.save({"n": 6}).step == 0
+        assert [c.load()["n"] for c in mine.log()] == [6]
+        fork = mine.fork("u")
+        assert fork.save({"n": 7}).step == 1
+        with one.batch():
+            mine.save({"n": 8})
+            last = mine.save({"n": 9})
+        assert mine.save({"n": 10}).parent == last.id
+        assert one.fsck().ok

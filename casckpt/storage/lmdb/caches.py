@@ -126,6 +126,10 @@ class Seqs:
     def __init__(self) -> None:
         self._current: tuple[int, dict[ObjectId, int]] = (-1, {})
 
+    def latest(self) -> tuple[int, dict[ObjectId, int]]:
+        """The epoch seen last, and what is known under it."""
+        return self._current
+
     def under(self, epoch: int) -> dict[ObjectId, int]:
         """What is known under this epoch; finders add to it."""
         known_under, seqs = self._current

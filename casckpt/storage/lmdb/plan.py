@@ -12,7 +12,7 @@ Imports: frame, ids, the engine interface, its neighbours.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import MissingObjects, NewObject, Posting, RefUpdate
@@ -23,6 +23,9 @@ from casckpt.storage.lmdb.row import DEPTH_MAX
 from casckpt.storage.lmdb.space import Space
 
 __all__ = ["Packed", "Plan", "pack", "plan"]
+
+_NEW_MAX: Final = 4
+"""More new objects than that are worth asking for before they are compressed."""
 
 
 class Packed(NamedTuple):
@@ -90,8 +93,11 @@ def plan(
     Raises:
         MissingObjects: something that it relies on is not stored.
     """
-    wanted = [*uses, *(posting.id for posting in add)]
+    wanted = [*uses, *[posting.id for posting in add]]
     wanted += [update.target for update in refs if update.target is not None]
+    remembered = _from_memory(space, new, wanted)
+    if remembered is not None:
+        return Plan(remembered.items, wanted, refs, add, remove, *remembered[1:])
     distinct: dict[ObjectId, NewObject] = {}
     fresh: set[ObjectId] = set()
     missing: set[ObjectId] = set()
@@ -119,6 +125,47 @@ def plan(
         else:
             items.append(item)
     return Plan(items, wanted, refs, add, remove, finder.epoch, finder.found)
+
+
+def _from_memory(
+    space: Space, new: Sequence[NewObject], wanted: Sequence[ObjectId]
+) -> _Remembered | None:
+    """What a small save needs to know is remembered from the one before: then nothing is read.
+
+    None: not all of it is remembered, or an object may be stored already, which would be
+    compressed in vain.
+    """
+    if not 0 < len(new) <= _NEW_MAX:
+        return None
+    epoch, seqs = space.seqs.latest()
+    fresh = {item.id for item in new}
+    found: dict[ObjectId, int] = {}
+    bases: dict[ObjectId, _Base] = {}
+    for item in new:
+        for oid in (*item.children, item.base):
+            if oid in fresh:
+                continue
+            seq = 0 if oid is None else seqs.get(oid, 0)
+            if not seq or oid is None:
+                return None
+            found[oid] = seq
+        if item.base is not None and item.base not in fresh:
+            known = space.payloads.get(found[item.base])
+            if known is None or known.children is None:
+                return None
+            bases[item.base] = _Base(found[item.base], known, known.children)
+    if not fresh.isdisjoint(seqs) or not fresh.issuperset(wanted):
+        return None
+    packed: dict[ObjectId, Packed] = {}
+    for item in new:
+        packed[item.id] = _pack_near(item, packed, bases)
+    return _Remembered([*packed.values()], epoch, found)
+
+
+class _Remembered(NamedTuple):
+    items: list[NewObject | Packed]
+    epoch: int
+    found: dict[ObjectId, int]
 
 
 class _Base(NamedTuple):
