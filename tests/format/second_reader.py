@@ -114,14 +114,14 @@ class Store:
     """A store directory, opened read-only."""
 
     def __init__(self, path: str) -> None:
-        self.env = lmdb.open(path, readonly=True, lock=False, create=False, max_dbs=7)
+        self.env = lmdb.open(path, readonly=True, lock=False, create=False, max_dbs=8)
         self.left = 8 << 30
         self.tables = {
             name: self.env.open_db(name.encode(), create=False)
-            for name in ("rows", "index", "posts", "refs", "log", "meta", "blocks")
+            for name in ("rows", "index", "posts", "refs", "log", "meta", "blocks", "young")
         }
         self.reading = self.env.begin()
-        need(self.meta("layout") == b"casckpt-lmdb 1", "another layout")
+        need(self.meta("layout") == b"casckpt-lmdb 2", "another layout")
         header, end = Parser(self, self.meta("header")).value(0, 0)
         need(end == len(self.meta("header")), "bytes behind the header")
         need(isinstance(header, list) and len(header) == 5, "no header")
@@ -187,13 +187,14 @@ class Store:
 
     def find(self, id: bytes) -> Row:
         cursor = self.reading.cursor(self.tables["index"])
-        found = cursor.set_range_dup(b"i", id[:16])
-        while found and (entry := bytes(cursor.value())).startswith(id[:16]):
-            need(len(entry) == 22, "an index entry of another length")
-            row = self.row(int.from_bytes(entry[16:]))
-            if object_id(row.kind, row.payload) == id:
-                return row
-            found = cursor.next_dup()
+        for key in (b"i", b"y"):
+            found = cursor.set_range_dup(key, id[:16])
+            while found and (entry := bytes(cursor.value())).startswith(id[:16]):
+                need(len(entry) == 22, "an index entry of another length")
+                row = self.row(int.from_bytes(entry[16:]))
+                if object_id(row.kind, row.payload) == id:
+                    return row
+                found = cursor.next_dup()
         raise Refused(f"no object {id.hex()}")
 
     def object(self, id: bytes, kind: int) -> bytes:
@@ -208,8 +209,8 @@ class Store:
     def objects(self) -> Iterator[tuple[bytes, Row]]:
         """All of them; every one is what the index says."""
         cursor = self.reading.cursor(self.tables["index"])
-        need(cursor.set_key(b"i"), "no objects")
-        for entry in cursor.iternext_dup():
+        for key, entry in cursor:
+            need(key in {b"i", b"y"}, "another key in the index")
             row = self.row(int.from_bytes(entry[16:]))
             id = object_id(row.kind, row.payload)
             need(id[:16] == bytes(entry[:16]), "a row of another id")
@@ -344,11 +345,16 @@ class Store:
 
     def postings(self) -> dict[bytes, list[tuple[int, bytes]]]:
         out: dict[bytes, list[tuple[int, bytes]]] = {}
-        for name, entry in self.reading.cursor(self.tables["posts"]):
+        entries = [(bytes(name), bytes(e)) for name, e in self.reading.cursor(self.tables["posts"])]
+        at = Cursor(bytes(self.reading.get(b"p", db=self.tables["young"]) or b""))
+        while at.at < len(at.data):
+            entries.append((at.take(at.number(2)), at.take(14)))
+        need(len(set(entries)) == len(entries), "a posting twice")
+        for name, entry in sorted(entries):
             need(len(entry) == 14, "a posting of another length")
             row = self.row(int.from_bytes(entry[8:]))
             posting = int.from_bytes(entry[:8]), object_id(row.kind, row.payload)
-            out.setdefault(bytes(name), []).append(posting)
+            out.setdefault(name, []).append(posting)
         return out
 
 

@@ -120,9 +120,9 @@ def test_a_later_layout_is_refused_by_name(tmp_path: Path) -> None:
     env = lmdb.open(str(place), max_dbs=8)
     meta = env.open_db(b"meta")
     with env.begin(write=True) as txn:
-        txn.put(b"layout", b"casckpt-lmdb 2", db=meta)
+        txn.put(b"layout", b"casckpt-lmdb 3", db=meta)
     env.close()
-    with pytest.raises(FormatVersionError, match="casckpt-lmdb 2"):
+    with pytest.raises(FormatVersionError, match="casckpt-lmdb 3"):
         open_lmdb(place)
 
 

@@ -11,6 +11,7 @@ from casckpt.storage.lmdb import (
     choose,
     commit,
     feed,
+    index,
     litter,
     mark,
     pack,
@@ -19,6 +20,7 @@ from casckpt.storage.lmdb import (
     survey,
     sweep,
     tables,
+    young,
 )
 from tests.storage.gc_model import World, template
 
@@ -44,10 +46,12 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(name="run")
-def run_(tmp_path: Path) -> Callable[[int], World]:
+def run_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], World]:
     empty = template(tmp_path / "template")
 
     def run(seed: int) -> World:
+        monkeypatch.setattr(index, "YOUNG_MAX", 5 * (seed % 3))
+        monkeypatch.setattr(young, "YOUNG_BYTES_MAX", 40 * (seed % 3))
         world = World(tmp_path / f"{seed}", empty, seed)
         world.run(STEPS)
         return world

@@ -6,6 +6,7 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -49,8 +50,11 @@ postings = st.builds(
 class Twins(RuleBasedStateMachine):
     """Two engines that must agree."""
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(young=st.sampled_from([(0, 0), (3, 60), (80, 1920)]))
+    def begin(self, young: tuple[int, int]) -> None:
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr("casckpt.storage.lmdb.index.YOUNG_MAX", young[0])
+        self.patch.setattr("casckpt.storage.lmdb.young.YOUNG_BYTES_MAX", young[1])
         self.place = tempfile.TemporaryDirectory()
         disk = open_lmdb(Path(self.place.name, "s"), b"header", durability="none")
         self.twins: list[Engine] = [MemoryEngine(b"header"), disk]
@@ -61,6 +65,7 @@ class Twins(RuleBasedStateMachine):
         for engine in self.twins:
             engine.close()
         self.place.cleanup()
+        self.patch.undo()
 
     def both(self, call: object) -> object:
         """The common answer, or the common refusal."""

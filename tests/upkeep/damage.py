@@ -57,10 +57,12 @@ def seq_of(path, id):
     with lmdb.open(str(path), max_dbs=8) as env:
         index = env.open_db(b"index")
         with env.begin(db=index) as txn, txn.cursor() as cursor:
-            assert cursor.set_range_dup(b"i", bytes.fromhex(id)[:16])
-            entry = cursor.value()
-            assert entry[:16] == bytes.fromhex(id)[:16]
-            return b"\0\0" + entry[16:]
+            for key in (b"i", b"y"):
+                if cursor.set_range_dup(key, bytes.fromhex(id)[:16]):
+                    entry = cursor.value()
+                    if entry[:16] == bytes.fromhex(id)[:16]:
+                        return b"\0\0" + entry[16:]
+    raise AssertionError(id)
 
 
 def flip(path, id):

@@ -86,9 +86,7 @@ def ids_with_prefix(space: Space, prefix: str, limit: int) -> list[ObjectId]:
     found: list[ObjectId] = []
     low = bytes.fromhex((prefix + "0" * (len(prefix) % 2))[: 2 * index.PREFIX_BYTES])
     with space.reading() as txn, txn.cursor(space.tables.index) as cursor:
-        if not cursor.set_range_dup(index.KEY, low):
-            return found
-        for value in cursor.iternext_dup():
+        for value in index.since(cursor, low):
             spelled = value[: index.PREFIX_BYTES].hex()
             if not spelled.startswith(prefix[: len(spelled)]) or len(found) >= limit:
                 break

@@ -258,7 +258,7 @@ def _posts(space: Space) -> Iterator[Problem]:
     while True:
         lost: dict[bytes, int] = {}
         with space.reading() as txn:
-            page, place = posts.walk(txn, space.tables.posts, place, SLICE)
+            page, place = posts.walk(txn, space.tables, place, SLICE)
             _, last = tables.span(txn, space.tables)
             for name, value in page:
                 if len(value) != posts.ENTRY_BYTES:

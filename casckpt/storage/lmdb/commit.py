@@ -95,6 +95,7 @@ class _Work:
             if not last and trial.lease is None and trial.first_seq:
                 trial.lease = leases.lease_key(trial.first_seq)
                 leases.claim(txn, self.space.tables, trial.lease)
+            trial.enter_index()
             if last:
                 trial.finish()
             return trial
@@ -134,6 +135,8 @@ class _Attempt:
         self._last_seq = tables.last_seq(txn, self.tables, self.state.seq_floor)
         self._finder = txn.cursor(self.tables.index)
         self._before: dict[str, Ref | None] = {}
+        self._entries: list[bytes] = []
+        """Of the index, to be entered together."""
 
     def check_refs(self) -> None:
         """Every ref must be what the update expects."""
@@ -172,7 +175,7 @@ class _Attempt:
             raise StorageError("the store has used up its row numbers: copy it into a new one")
         packed, data = self._row(seq, packed, children)
         self.txn.put(tables.number_key(seq), data, db=self.tables.rows, append=True)
-        self.txn.put(index.KEY, index.entry(new.id, seq), db=self.tables.index)
+        self._entries.append(index.entry(new.id, seq))
         self._last_seq = seq
         self.first_seq = self.first_seq or seq
         self.where[new.id] = seq
@@ -222,18 +225,28 @@ class _Attempt:
         if self.missing:
             raise MissingObjects(self.missing)
 
+    def enter_index(self) -> None:
+        """Make the new objects known by their ids."""
+        if self._entries:
+            index.add(self.txn, self.tables.index, self._entries)
+
     def finish(self) -> None:
         """Move refs, enter postings, end the lease."""
-        txn, posts_table = self.txn, self.tables.posts
+        txn = self.txn
         for update in self.plan.refs:
             self.moved.append(self._move(update))
         for posting in self.plan.remove:
             seq = self.find(posting.id)
             if seq:
-                posts.remove(txn, posts_table, posting.list, posts.entry(posting.rank, seq))
+                posts.remove(txn, self.tables, posting.list, posts.entry(posting.rank, seq))
+        new = []
         for posting in self.plan.add:
             place = posts.entry(posting.rank, self.find(posting.id))
-            posts.add(txn, posts_table, posting.list, place)
+            if posting.id in self.fresh:
+                new.append((posting.list, place))
+            else:
+                posts.add(txn, self.tables, posting.list, place)
+        posts.add_new(txn, self.tables, list(dict.fromkeys(new)))
         if self.lease is not None:
             leases.drop(txn, self.tables, self.lease)
             self.lease = None

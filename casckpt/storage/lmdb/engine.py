@@ -223,7 +223,7 @@ class LmdbEngine:
         """See `Engine.postings_count`."""
         here = self._open()
         with here.reading() as txn:
-            return posts.count(txn, here.tables.posts, name)
+            return posts.count(txn, here.tables, name)
 
     def posting_lists(
         self, prefix: bytes = b"", *, after: bytes | None = None, limit: int | None = None
@@ -231,7 +231,7 @@ class LmdbEngine:
         """See `Engine.posting_lists`."""
         here = self._open()
         with here.reading() as txn:
-            return posts.names(txn, here.tables.posts, prefix, after, limit)
+            return posts.names(txn, here.tables, prefix, after, limit)
 
     def objects(self, kind: int | None = None) -> Iterator[ObjectId]:
         """See `Engine.objects`."""

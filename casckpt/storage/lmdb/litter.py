@@ -29,7 +29,7 @@ def purge(space: Space, marks: Marks) -> Iterator[str]:
     place: tuple[bytes, bytes] | None = None
     while True:
         with space.reading() as txn:
-            page, place = posts.walk(txn, space.tables.posts, place, LOOK)
+            page, place = posts.walk(txn, space.tables, place, LOOK)
         # No row or no index entry: neither comes back under this seq.
         stale = [p for p in page if marks.state(int.from_bytes(p[1][8:], "big")) != LIVE]
         yield "purge"
@@ -38,7 +38,7 @@ def purge(space: Space, marks: Marks) -> Iterator[str]:
 
             def remove(txn: Any, batch: list[tuple[bytes, bytes]] = batch) -> None:
                 for name, value in batch:
-                    posts.remove(txn, space.tables.posts, name, value)
+                    posts.remove(txn, space.tables, name, value)
 
             space.write(remove)
             yield "purge"

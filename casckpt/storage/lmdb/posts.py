@@ -1,6 +1,7 @@
 """Postings: ordered lists of objects, to find them by.
 
-One key a list, sorted duplicates of a fixed size: rank 8 B, seq 6 B. A posting knows its
+One key a list, sorted duplicates of a fixed size: rank 8 B, seq 6 B. Those of the last saves
+are still young (`young`), and what is read here has both. A posting knows its
 object by seq only; the id comes from the row's bytes, and the index must map that id back
 to the same seq. Otherwise gc has been there: postings keep nothing alive and are purged
 after the rows.
@@ -12,17 +13,31 @@ Imports: ids, the engine interface, its neighbours.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from itertools import islice
 from typing import Any, Final
 
 from casckpt.errors import CorruptError
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import Posting
 from casckpt.storage.limits import RANK_MAX
-from casckpt.storage.lmdb import index, objects
+from casckpt.storage.lmdb import index, objects, young
 from casckpt.storage.lmdb.caches import Payloads
 from casckpt.storage.lmdb.tables import SEQ_MAX, Tables
 
-__all__ = ["ENTRY_BYTES", "add", "bounds", "count", "entry", "names", "page", "remove", "walk"]
+__all__ = [
+    "ENTRY_BYTES",
+    "add",
+    "add_new",
+    "bounds",
+    "count",
+    "entry",
+    "names",
+    "page",
+    "remove",
+    "walk",
+]
 
 ENTRY_BYTES: Final = 14
 
@@ -32,32 +47,47 @@ def entry(rank: int, seq: int) -> bytes:
     return rank.to_bytes(8, "big") + seq.to_bytes(6, "big")
 
 
-def add(txn: Any, table: Any, name: bytes, value: bytes) -> None:
-    """Enter a posting."""
+def add_new(txn: Any, tables: Tables, postings: Sequence[tuple[bytes, bytes]]) -> None:
+    """Enter postings (list, place) of objects that are stored in this very transaction."""
+    for name, places in young.add(txn, tables, postings).items():
+        for value in places:
+            _put(txn, tables, name, value)
+
+
+def add(txn: Any, tables: Tables, name: bytes, value: bytes) -> None:
+    """Enter a posting of an object that may have been stored earlier, unless it is there."""
+    if value not in young.read(txn, tables).get(name, ()):
+        _put(txn, tables, name, value)
+
+
+def _put(txn: Any, tables: Tables, name: bytes, value: bytes) -> None:
     # Appending keeps pages full where a list grows at its end, as lists by time do;
     # LMDB refuses if it is not the end.
-    if not txn.put(name, value, db=table, append=True):
-        txn.put(name, value, db=table)
+    if not txn.put(name, value, db=tables.posts, append=True):
+        txn.put(name, value, db=tables.posts)
 
 
-def remove(txn: Any, table: Any, name: bytes, value: bytes) -> None:
+def remove(txn: Any, tables: Tables, name: bytes, value: bytes) -> None:
     """Take a posting out, if it is there."""
-    txn.delete(name, value, db=table)
+    if not young.remove(txn, tables, name, value):
+        txn.delete(name, value, db=tables.posts)
 
 
-def count(txn: Any, table: Any, name: bytes) -> int:
+def count(txn: Any, tables: Tables, name: bytes) -> int:
     """How long the list is."""
-    with txn.cursor(table) as cursor:
-        return int(cursor.count()) if cursor.set_key(name) else 0
+    recent = len(young.read(txn, tables).get(name, ()))
+    with txn.cursor(tables.posts) as cursor:
+        return recent + (int(cursor.count()) if cursor.set_key(name) else 0)
 
 
 def names(
-    txn: Any, table: Any, prefix: bytes, after: bytes | None, limit: int | None
+    txn: Any, tables: Tables, prefix: bytes, after: bytes | None, limit: int | None
 ) -> list[bytes]:
     """Names of lists; see `Engine.posting_lists`."""
     found: list[bytes] = []
     start = prefix if after is None else max(prefix, after + b"\0")
-    with txn.cursor(table) as cursor:
+    recent = {name for name in young.read(txn, tables) if name >= start and name.startswith(prefix)}
+    with txn.cursor(tables.posts) as cursor:
         there = cursor.set_range(start) if start else cursor.first()
         while there:
             key = cursor.key()
@@ -65,7 +95,7 @@ def names(
                 break
             found.append(key)
             there = cursor.next_nodup()
-    return found
+    return sorted(recent.union(found))[:limit]
 
 
 def bounds(
@@ -110,20 +140,32 @@ def page(
     """
     low, high = limits
     found: list[Posting] = []
+    recent = [value for value in young.read(txn, tables).get(name, ()) if low <= value <= high]
+    if newest_first:
+        recent.reverse()
+    value = None
     with txn.cursor(tables.posts) as cursor, txn.cursor(tables.index) as finder:
-        there = cursor.set_key(name) and _seek(cursor, name, low, high, newest_first=newest_first)
-        step = cursor.prev_dup if newest_first else cursor.next_dup
-        for _ in range(limit):
-            if not there:
-                return found, None
-            value = cursor.value()
-            if not low <= value <= high:
-                return found, None
+        settled = _between(cursor, name, low, high, newest_first=newest_first)
+        values = merge(recent, settled, reverse=newest_first)
+        for value in islice(values, limit):
             oid = _object(txn, tables, cache, finder, value)
             if oid is not None:
                 found.append(Posting(name, int.from_bytes(value[:8], "big"), oid))
-            there = step()
-    return found, value
+            limit -= 1
+    return found, None if limit else value
+
+
+def _between(
+    cursor: Any, name: bytes, low: bytes, high: bytes, *, newest_first: bool
+) -> Iterator[bytes]:
+    there = cursor.set_key(name) and _seek(cursor, name, low, high, newest_first=newest_first)
+    step = cursor.prev_dup if newest_first else cursor.next_dup
+    while there:
+        value = cursor.value()
+        if not low <= value <= high:
+            return
+        yield value
+        there = step()
 
 
 def _seek(cursor: Any, name: bytes, low: bytes, high: bytes, *, newest_first: bool) -> bool:
@@ -135,14 +177,15 @@ def _seek(cursor: Any, name: bytes, low: bytes, high: bytes, *, newest_first: bo
 
 
 def walk(
-    txn: Any, table: Any, place: tuple[bytes, bytes] | None, limit: int
+    txn: Any, tables: Tables, place: tuple[bytes, bytes] | None, limit: int
 ) -> tuple[list[tuple[bytes, bytes]], tuple[bytes, bytes] | None]:
-    """Up to `limit` entries of all lists behind `place` (None: from the first), with names.
+    """About `limit` entries of all lists behind `place` (None: from the first), with names.
 
-    Returns them, and where to go on (None: there are no more).
+    Returns them, and where to go on (None: there are no more). The last ones are those that
+    are young; what ceases to be so meanwhile may be left out, or come twice.
     """
     found: list[tuple[bytes, bytes]] = []
-    with txn.cursor(table) as cursor:
+    with txn.cursor(tables.posts) as cursor:
         if place is None:
             there = cursor.first()
         else:
@@ -157,6 +200,8 @@ def walk(
                 found.append(item)
                 if len(found) == limit:
                     return found, item
+    for name, places in young.read(txn, tables).items():
+        found += [(name, value) for value in places]
     return found, None
 
 

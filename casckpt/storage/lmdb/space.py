@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -38,7 +39,11 @@ from casckpt.storage.lmdb.gate import Gate
 
 __all__ = ["DURABILITIES", "Reading", "Space", "acquire"]
 
-READERS_MAX: Final = 512
+READERS_MAX: Final = 126
+"""At the same instant, in all processes: as many as fit the lock file's first 8 KB."""
+READER_WAIT_SECONDS: Final = 0.002
+READER_WAITS_MAX: Final = 1000
+"""A reader that finds no place waits: the others are done within milliseconds."""
 MAP_BYTES: Final = 1 << 40
 """Address space, not disk: so that growing, which stops everybody for a moment, is rare."""
 MAP_BYTES_MIN: Final = 1 << 26
@@ -291,6 +296,7 @@ class Reading:
 
     def __enter__(self) -> Any:
         space = self._space
+        waits = 0
         while True:
             space.check_alive()
             space.gate.enter()
@@ -303,7 +309,10 @@ class Reading:
                 freed = space.env.reader_check()
                 space.gate.leave()
                 if not freed:
-                    raise faults.of_lmdb(error, space.path) from error
+                    waits += 1
+                    if waits > READER_WAITS_MAX:
+                        raise faults.of_lmdb(error, space.path) from error
+                    time.sleep(READER_WAIT_SECONDS)
             except lmdb.Error as error:
                 space.gate.leave()
                 raise faults.of_lmdb(error, space.path) from error

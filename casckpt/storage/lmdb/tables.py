@@ -4,8 +4,9 @@
 table  key                  value
 ====== ==================== ============================================================
 rows   seq, 8 B             one object (`row`)
-index  b"i" (only one key)  16 B prefix of the id, 6 B seq; sorted duplicates
+index  b"i", b"y" (`index`) 16 B prefix of the id, 6 B seq; sorted duplicates
 posts  name of the list     8 B rank, 6 B seq; sorted duplicates
+young  b"p" (only one key)  postings that are not in `posts` yet (`young`)
 refs   name                 one ref (`refs`)
 log    number, 8 B          one logged move (`refs`)
 blocks number, 8 B          payloads of many objects, compressed together (`blocks`)
@@ -52,7 +53,7 @@ __all__ = [
     "state",
 ]
 
-LAYOUT: Final = b"casckpt-lmdb 1"
+LAYOUT: Final = b"casckpt-lmdb 2"
 """Names everything in this package that is at rest; another one is refused by name."""
 COUNT_MAX: Final = 8
 SEQ_MAX: Final = (1 << 48) - 1
@@ -73,6 +74,7 @@ class Tables(NamedTuple):
     log: Any
     meta: Any
     blocks: Any
+    young: Any
 
 
 class State(NamedTuple):
@@ -141,7 +143,7 @@ def open_tables(env: lmdb.Environment, path: str) -> Tables:
         raise stranger
     if layout != LAYOUT:
         name = layout.decode("utf-8", "replace")
-        msg = f"{path}: its layout is {name!r}, which this version does not know; upgrade"
+        msg = f"{path}: its layout is {name!r}; this version knows only {LAYOUT.decode()!r}"
         raise FormatVersionError(msg, path=path, layout=name)
     try:
         return _open(env, None, create_them=False)
