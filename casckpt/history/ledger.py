@@ -296,7 +296,7 @@ class Ledger:
         last = self.guides.get(thread)
         if last is not None:
             # It proves what it knows, so it is as good for a later whole save as before.
-            self.guides.keep(thread, last._replace(base=root.own or point.id))
+            self.guides.keep(thread, last._replace(base=root.own or point.id, ref=None))
         self.tell(SAVED, thread, point, began)
         return point
 

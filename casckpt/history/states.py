@@ -67,9 +67,9 @@ class Guided(NamedTuple):
 
     @property
     def weight(self) -> int:
-        """At most, about, the bytes of memory it takes (measured: 0.4 to 0.8 of this)."""
-        # Of the open part of a list, the entries and the items as marshal writes them.
-        return 2_048 + min(self.size, c.ROOT_INLINE_BYTES_MAX) * 3 // 2 + self.size // 12
+        """About the bytes of memory it takes."""
+        # The open leaf of a list twice (`tree.guide.OpenLeaf`): as a rule 2 to 4 KB each.
+        return 2_048 + min(self.size, c.ROOT_INLINE_BYTES_MAX) * 3 // 4 + self.size // 12
 
 
 class Guides:

@@ -154,7 +154,7 @@ def _from_memory(
             if known is None or known.children is None:
                 return None
             bases[item.base] = _Base(found[item.base], known, known.children)
-    if not fresh.isdisjoint(seqs) or not fresh.issuperset(wanted):
+    if not seqs.keys().isdisjoint(fresh) or not fresh.issuperset(wanted):
         return None
     packed: dict[ObjectId, Packed] = {}
     for item in new:
