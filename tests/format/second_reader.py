@@ -121,6 +121,10 @@ class Store:
             for name in ("rows", "index", "posts", "refs", "log", "meta", "blocks", "young")
         }
         self.reading = self.env.begin()
+        self.index: dict[bytes, list[int]] = {}
+        for key, entry in self.reading.cursor(self.tables["index"]):
+            need(key in {b"i", b"y"} and len(entry) == 22, "an index entry of another form")
+            self.index.setdefault(entry[:16], []).append(int.from_bytes(entry[16:]))
         need(self.meta("layout") == b"casckpt-lmdb 2", "another layout")
         header, end = Parser(self, self.meta("header")).value(0, 0)
         need(end == len(self.meta("header")), "bytes behind the header")
@@ -186,15 +190,10 @@ class Store:
         return payloads
 
     def find(self, id: bytes) -> Row:
-        cursor = self.reading.cursor(self.tables["index"])
-        for key in (b"i", b"y"):
-            found = cursor.set_range_dup(key, id[:16])
-            while found and (entry := bytes(cursor.value())).startswith(id[:16]):
-                need(len(entry) == 22, "an index entry of another length")
-                row = self.row(int.from_bytes(entry[16:]))
-                if object_id(row.kind, row.payload) == id:
-                    return row
-                found = cursor.next_dup()
+        for seq in self.index.get(id[:16], ()):
+            row = self.row(seq)
+            if object_id(row.kind, row.payload) == id:
+                return row
         raise Refused(f"no object {id.hex()}")
 
     def object(self, id: bytes, kind: int) -> bytes:
@@ -208,13 +207,11 @@ class Store:
 
     def objects(self) -> Iterator[tuple[bytes, Row]]:
         """All of them; every one is what the index says."""
-        cursor = self.reading.cursor(self.tables["index"])
-        for key, entry in cursor:
-            need(key in {b"i", b"y"}, "another key in the index")
-            row = self.row(int.from_bytes(entry[16:]))
-            id = object_id(row.kind, row.payload)
-            need(id[:16] == bytes(entry[:16]), "a row of another id")
-            yield id, row
+        for prefix, seqs in self.index.items():
+            for row in map(self.row, seqs):
+                id = object_id(row.kind, row.payload)
+                need(id[:16] == prefix, "a row of another id")
+                yield id, row
 
     # -- checkpoints -----------------------------------------------------------------------------
 
