@@ -14,15 +14,7 @@ from typing import Any, NamedTuple, Self
 import lmdb
 import zstandard
 
-from tests.format.second_values import (
-    CHECKPOINT,
-    TAGS,
-    Parser,
-    Refused,
-    head,
-    need,
-    object_id,
-)
+from tests.format.second_values import CHECKPOINT, TAGS, Parser, Refused, head, need, object_id
 
 PAYLOAD_BYTES_MAX = 16777216
 PARAMETERS = {
@@ -343,7 +335,7 @@ class Store:
     def postings(self) -> dict[bytes, list[tuple[int, bytes]]]:
         out: dict[bytes, list[tuple[int, bytes]]] = {}
         entries = [(bytes(name), bytes(e)) for name, e in self.reading.cursor(self.tables["posts"])]
-        at = Cursor(bytes(self.reading.get(b"p", db=self.tables["young"]) or b""))
+        at = Cursor(self.reading.get(b"p", b"", db=self.tables["young"]))
         while at.at < len(at.data):
             entries.append((at.take(at.number(2)), at.take(14)))
         need(len(set(entries)) == len(entries), "a posting twice")
