@@ -31,7 +31,7 @@ QUESTIONS = {
     "writers": ("bench.questions.writers", "what happens when many processes write at once?"),
     "aio": ("bench.questions.aio", "what do concurrent saves cost on an event loop?"),
     "start": ("bench.questions.start", "how long do import and a first command take?"),
-    "graph": ("bench.questions.graph", "what does a real LangGraph graph cost, DeltaChannel too?"),
+    "graph": ("bench.questions.graph", "what do real LangGraph graphs cost, by checkpointer?"),
 }
 RESULTS = Path(__file__).resolve().parent / "results"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 from pathlib import Path
@@ -70,6 +71,46 @@ def test_a_question_in_miniature(
     assert content["question"] == question
     assert content["settings"]["seed"] == 1
     assert [path for path in tmp_path.iterdir() if path != out] == [], "stores are removed"
+
+
+def test_graphs_in_miniature(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("langgraph.checkpoint.sqlite", reason="LangGraph's own savers")
+    out = tmp_path / "out.json"
+    small = ["--steps", "3", "--turns", "2", "--many", "1", "--folder", str(tmp_path)]
+    assert command.main(["graph", *small, "--durability", "none", "--json", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "VOID" not in printed
+    content = json.loads(out.read_text())
+    assert [result["kind"] for result in content["results"]] == [
+        *("messages", "delta", "agent", "many"),
+    ]
+    for result in content["results"]:
+        assert list(result["rows"]) == ["InMemorySaver", "SqliteSaver", "CasckptSaver"]
+        assert len({row["put"]["n"] for row in result["rows"].values()}) == 1
+
+
+def test_a_graph_that_ends_otherwise_is_void(tmp_path: Path) -> None:
+    pytest.importorskip("langgraph.checkpoint.sqlite", reason="LangGraph's own savers")
+    from bench import graphs
+    from bench.questions import graph
+
+    kind = graphs.KINDS["messages"]
+    runs = 0
+
+    def forgetful(saver: Any, steps: int, seed: int) -> Any:
+        nonlocal runs
+        runs += 1
+        return kind.build(saver, steps - (runs > 2), seed)
+
+    options = ["--kinds", "messages", "--steps", "3", "--savers", "InMemorySaver,CasckptSaver"]
+    parser = argparse.ArgumentParser()
+    graph.add_arguments(parser)
+    arguments = parser.parse_args([*options, "--folder", str(tmp_path), "--durability", "none"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(graphs.KINDS, "messages", kind._replace(build=forgetful))
+        content = graph.run(arguments)
+    assert not graph.all_verified(content)
+    assert "VOID: CasckptSaver" in graph.render(content)
 
 
 def test_every_call_is_made_in_every_round() -> None:
