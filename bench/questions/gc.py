@@ -20,9 +20,8 @@ from typing import Any
 
 from bench.measure import disk_usage
 from bench.questions.common import add_common, footer, scratch
+from bench.questions.filling import add_workload, fill, workload_of
 from bench.report import ROOT, document, human_bytes, table
-from bench.traces import replay
-from bench.workloads import chat_events
 
 __all__ = ["add_arguments", "all_verified", "render", "run"]
 
@@ -33,8 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this question."""
     add_common(parser)
     parser.set_defaults(durability="none")
-    parser.add_argument("--threads", type=int, default=400)
-    parser.add_argument("--messages", type=int, default=50)
+    add_workload(parser)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -43,14 +41,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
     with scratch(arguments.folder) as base:
         path = base / "store.casckpt"
-        last = {}
         with casckpt.open(path, durability="none") as store:
-            events = chat_events(
-                threads=arguments.threads, messages=arguments.messages, seed=arguments.seed
-            )
-            for step in replay(events):
-                store.thread(step.thread).save(step.state, label=step.label)
-                last[step.thread] = step.state
+            last, _ = fill(store, workload_of(arguments))
             names = sorted(last)
             for name in names[::2]:
                 store.thread(name).delete()
@@ -69,8 +61,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             )
         result |= {"file_bytes_before": before, "file_bytes_after": disk_usage(path).apparent_bytes}
     settings = {
-        "durability": arguments.durability, "seed": arguments.seed, "threads": arguments.threads,
-        "messages": arguments.messages,
+        "durability": arguments.durability, "seed": arguments.seed,
+        "workload": workload_of(arguments).name,
     }  # fmt: skip
     return document("gc", settings, result)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench import __main__ as command
+from bench.children import measured
 from bench.measure import interleaved
+from bench.questions import instructions
 from bench.questions.common import numbers, scratch, us_cell
 from bench.questions.disk import marks
 from bench.questions.save import grown, saves_for
@@ -49,6 +52,13 @@ def test_without_a_question_they_are_listed(capsys: pytest.CaptureFixture[str]) 
         ("find", ["--count", "1200", "--threads", "7", "--rounds", "2"], ["log page of 20"]),
         ("refs", ["--sizes", "5", "--rounds", "3"], ["casckpt fork", "casckpt undo"]),
         ("gc", ["--threads", "4", "--messages", "3"], ["dry run"]),
+        ("bulk", ["--counts", "300,600", "--threads", "7", "--rounds", "2", "--skip", "fsck,stats"],
+         ["log page of 20", "fill", "pack", "collect"]),
+        ("pack", ["--threads", "4", "--messages", "4", "--alone", "0.05"], ["slowest step, alone", "beside"]),
+        ("fsck", ["--threads", "3", "--messages", "3"], ["books, hot", "structure, packed"]),
+        ("shapes", ["--keys", "20", "--depth", "5", "--steps", "5", "--only", STORES],
+         ["casckpt", "casckpt, edit"]),
+        ("memory", ["--sizes", "20", "--only", "casckpt"], ["casckpt edit", "pickle load"]),
         ("blob", ["--megabytes", "1"], ["bytes, one byte inserted", "float32 array, 1 % changed"]),
         ("aio", ["--tasks", "1,3", "--saves", "2"], ["casckpt.aio, together"]),
         ("writers", ["--processes", "2", "--saves", "6", "--only", "casckpt"], ["casckpt"]),
@@ -111,6 +121,35 @@ def test_a_graph_that_ends_otherwise_is_void(tmp_path: Path) -> None:
         content = graph.run(arguments)
     assert not graph.all_verified(content)
     assert "VOID: CasckptSaver" in graph.render(content)
+
+
+def test_instructions_are_of_saves_that_were_made(tmp_path: Path) -> None:
+    """Without valgrind, which takes long: what the process does, and how its count is read."""
+    for name in ("casckpt", "floor-lmdb", instructions.NOTHING):
+        instructions.save(name, str(tmp_path / name), 5, 3, 1)
+    found = instructions.COUNTED.search("==7== I   refs:      445,399,858\n")
+    assert found
+    assert found[1] == "445,399,858"
+    found = instructions.PERF.search("     1,234,567      instructions:u   # 1.2 insn\n")
+    assert found
+    assert found[1] == "1,234,567"
+
+
+def test_a_child_tells_its_memory() -> None:
+    found = measured("tests.bench.test_questions:takes_memory", 30_000_000)
+    assert found["size"] == 30_000_000
+    if found["peak_own_bytes"] is not None:
+        assert 25_000_000 < found["peak_own_bytes"] < 60_000_000
+        assert found["peak_rss_bytes"] > 25_000_000
+    with pytest.raises(RuntimeError, match="no_such"):
+        measured("tests.bench.test_questions:no_such")
+
+
+def takes_memory(size: int) -> dict[str, int]:
+    """For the test above."""
+    kept = bytearray(b"x") * size
+    time.sleep(0.05)
+    return {"size": len(kept)}
 
 
 def test_every_call_is_made_in_every_round() -> None:

@@ -111,7 +111,7 @@ class Space:
         while True:
             try:
                 return lmdb.open(self.path, map_size=map_bytes, **options)
-            except lmdb.MemoryError:
+            except (lmdb.MemoryError, lmdb.InvalidParameterError):  # the latter: emulators
                 if map_bytes <= MAP_BYTES_MIN:
                     raise
                 map_bytes //= 4
