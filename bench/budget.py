@@ -34,14 +34,26 @@ RUNS: dict[str, list[str]] = {
     "replay-nosync": [*CHATS, "--durability", "none"],
     "replay-coding": ["replay", "TRACES/coding_agent_runs.jsonl.zst", "--durability", "none",
                       "--only", "casckpt,floor-lmdb-same,floor-pickle"],
-    "save-nosync": ["save", "--durability", "none"],
+    "replay-coding-peers": ["replay", "TRACES/coding_agent_runs.jsonl.zst", "--durability", "none",
+                            "--limit", "300", "--only",
+                            ("casckpt,json-files,pickle-sqlite,langgraph-sqlite,langgraph-memory,"
+                             "git-tree,floor-lmdb-same,floor-pickle")],
+    "save-nosync": ["save", "--durability", "none", "--sizes", "10,100,1000,10000,100000"],
+    "shapes": ["shapes"],
     "disk": ["disk"],
-    "load": ["load", "--durability", "none"],
-    "edit": ["edit", "--sizes", "1000,1000000", "--durability", "none"],
+    "load": ["load", "--durability", "none", "--sizes", "10,100,1000,10000,100000"],
+    "edit": ["edit", "--sizes", "1000,100000,1000000", "--durability", "none"],
+    "memory": ["memory"],
+    "instructions": ["instructions"],
     "diff": ["diff", "--sizes", "1000,100000,1000000", "--rounds", "10"],
     "find": ["find"],
     "refs": ["refs"],
     "gc": ["gc"],
+    "bulk": ["bulk"],
+    "pack": ["pack"],
+    "pack-coding": ["pack", "--trace", "TRACES/coding_agent_runs.jsonl.zst"],
+    "fsck": ["fsck"],
+    "fsck-coding": ["fsck", "--trace", "TRACES/coding_agent_runs.jsonl.zst"],
     "blob": ["blob"],
     "writers": ["writers"],
     "start": ["start"],
@@ -190,6 +202,39 @@ def _gc(results: Any) -> Measured:
     return f"{rate:,.0f} objects/s, {each:.0f} B an object", rate >= 300_000 and each <= 64
 
 
+def _flat(results: Any) -> Measured:
+    first, last = results[0]["ask"]["calls"], results[-1]["ask"]["calls"]
+    # meta has no index, and is no promise.
+    times = {name: call["median_us"] for name, call in last.items() if "meta" not in name}
+    factors = {name: us / first[name]["median_us"] for name, us in times.items()}
+    slow, steep = max(times, key=times.__getitem__), max(factors, key=factors.__getitem__)
+    text = (
+        f"slowest: {slow}, {human_us(times[slow])}; steepest: {steep}, {factors[steep]:.1f}x"
+        f" ({results[0]['checkpoints']:,} to {results[-1]['checkpoints']:,})"
+    )
+    good = times[slow] <= 1000 and factors[steep] <= 2 and results[-1]["checkpoints"] >= 1_000_000
+    return text, good
+
+
+def _bulk_gc(results: Any) -> Measured:
+    last = results[-1]["dry_run"]
+    rate = last["objects"] / last["seconds"]
+    each = (last["peak_own_bytes"] or 0) / last["objects"]
+    text = f"{rate:,.0f} objects/s, {each:.0f} B an object ({last['objects']:,} objects)"
+    return text, rate >= 300_000 and each <= 64 and last["objects"] >= 1_000_000
+
+
+def _auto(results: Any) -> Measured:
+    worst = max(result["dry_run"]["auto"]["p99_us"] for result in results)
+    return f"{human_us(worst)} (p99)", worst <= 1000
+
+
+def _pack_step(results: Any) -> Measured:
+    alone, beside = (1e6 * results[name]["longest_write_seconds"] for name in ("pack", "beside"))
+    text = f"{human_us(alone)}; {human_us(beside)} with its own wait for a writer"
+    return text, alone <= 50_000
+
+
 def _blob(results: Any) -> Measured:
     parts, good = [], True
     for row in results["rows"]:
@@ -231,7 +276,11 @@ LINES = [
     Line("fork, rewind, tag", "<= 2x a bare commit", "refs", _refs),
     Line("diff, one change in 100,000", "<= 2 ms, flat to 1,000,000", "diff", _diff),
     Line("find; log page of 20; 100,000 checkpoints", "<= 1 ms", "find", _find),
+    Line("find; log page of 20; 1,000,000 checkpoints", "<= 1 ms, flat (<= 2x)", "bulk", _flat),
     Line("gc mark", ">= 300,000 objects/s, <= 64 B an object", "gc", _gc),
+    Line("gc mark, 1,000,000 checkpoints", ">= 300,000 objects/s, <= 64 B an object", "bulk", _bulk_gc),
+    Line("gc --auto with nothing to do", "<= 1 ms", "bulk", _auto),
+    Line("slowest write of packing", "<= 50 ms", "pack", _pack_step),
     Line("256 MB, 1 % changed", ">= 500 MB/s, new bytes <= 2x the change", "blob", _blob),
     Line("8 writer processes", "no error, >= 0.8x one process", "writers", _writers),
     Line("import / `casckpt log`", "<= 80 ms / <= 200 ms", "start", _start),
@@ -285,5 +334,5 @@ def commands(traces: Path) -> dict[str, list[str]]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("--run", action="store_true", help="measure anew (an hour or so)")
+    parser.add_argument("--run", action="store_true", help="measure anew (two hours or so)")
     parser.add_argument("--traces", type=Path, default=Path("../shared/traces"), metavar="DIR")

@@ -16,15 +16,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.measure import interleaved
+from bench.measure import IoCounter, interleaved
 from bench.peers.base import Durability
 from bench.peers.floors import LmdbFloor
 from bench.questions.common import add_common, footer, numbers, scratch, us_cell
-from bench.report import document, table
+from bench.report import document, human_bytes, table
 from bench.verify import same
 from bench.workloads import prose
 
 __all__ = ["add_arguments", "all_verified", "render", "run"]
+
+WRITTEN_ROUNDS = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,6 +83,7 @@ def _one_size(
         closers.append(close)
         checks.append(check)
     samples = interleaved(calls, arguments.rounds, seed=arguments.seed)
+    written = {name: _written(call, arguments.rounds) for name, call in calls.items()}
     ok = all(check() for check in checks)
     for close in closers:
         close()
@@ -88,7 +91,19 @@ def _one_size(
         "messages": size,
         "ok": ok,
         "calls": {name: taken.as_json() for name, taken in samples.items()},
+        "written_bytes": written,
     }, missing
+
+
+def _written(call: Callable[[int], Any], begin: int) -> float | None:
+    """Bytes handed to write calls, by one of a few more rounds, which are not timed."""
+    io = IoCounter()
+    before = io.bytes_written()
+    for number in range(begin, begin + WRITTEN_ROUNDS):
+        call(number)
+    after = io.bytes_written()
+    io.close()
+    return None if before is None or after is None else (after - before) / WRITTEN_ROUNDS
 
 
 Made = tuple[dict[str, Callable[[int], Any]], Callable[[], Any], Callable[[], bool]]
@@ -192,10 +207,15 @@ def render(content: dict[str, Any]) -> str:
         [name, *(us_cell(r["calls"].get(name, {}), first[name]) for r in results)] for name in first
     ]
     sizes = [f"N = {result['messages']:,}" for result in results]
+    written = [
+        [name, *(human_bytes(r["written_bytes"].get(name)) for r in results)] for name in first
+    ]
     return "\n".join(
         [
             f"median (times the same at N = {results[0]['messages']:,})\n",
             table(["operation", *sizes], rows),
+            "\nbytes written\n",
+            table(["operation", *sizes], written),
             *(f"VOID at {r['messages']}" for r in results if not r["ok"]),
             footer(content),
         ]

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.questions.common import add_common, footer, numbers, peers_of, us_cell
 from bench.replaying import Settings, replay_workload
-from bench.report import document, human_us, table
+from bench.report import document, human_bytes, human_us, table
 from bench.workloads import Workload, grown_chat
 
 __all__ = ["add_arguments", "all_verified", "render", "run"]
@@ -87,16 +87,24 @@ def render(content: dict[str, Any]) -> str:
         [name, *(human_us(r["subjects"][name]["save"].get("p99_us")) for r in results)]
         for name in names
     ]
+    written = [[name, *(_written(r, name) for r in results)] for name in names]
     return "\n".join(
         [
             "median save (times pickle.dumps + one bare commit)\n",
             table(["subject", *sizes], medians),
             "\np99 save\n",
             table(["subject", *sizes], p99),
+            "\nbytes written a save (the first of each thread included)\n",
+            table(["subject", *sizes], written),
             *_void(results),
             footer(content),
         ]
     )
+
+
+def _written(result: dict[str, Any], name: str) -> str | None:
+    written = result["subjects"][name].get("write_call_bytes")
+    return human_bytes(written / result["checkpoints"]) if written else None
 
 
 def _floor(result: dict[str, Any]) -> dict[str, Any] | None:

@@ -49,6 +49,33 @@ def test_the_lines_of_saving() -> None:
     assert set(verdicts("save-nosync", [save(301.0, messages=10_000)]).values()) == {"missed"}
 
 
+def bulk(us: float, seconds: float = 3.0, own: int = 64_000_000, auto: float = 9.0) -> list[Any]:
+    dry = {
+        "objects": 1_000_000,
+        "seconds": seconds,
+        "peak_own_bytes": own,
+        "auto": {"p99_us": auto},
+    }
+    return [
+        {"checkpoints": count, "dry_run": dry, "ask": {"calls": {
+            "log": {"median_us": median}, "find(meta)": {"median_us": 9e9}}}}
+        for count, median in ((100_000, 400.0), (1_000_000, us))
+    ]  # fmt: skip
+
+
+def test_the_lines_of_a_million() -> None:
+    find, mark, auto = "find; log page of 20; 1,000,000 checkpoints", "gc mark, 1,000,000 checkpoints", "gc --auto with nothing to do"  # fmt: skip
+    assert verdicts("bulk", bulk(800.0)) == dict.fromkeys((find, mark, auto), "met")
+    assert verdicts("bulk", bulk(801.0))[find] == "missed"
+    assert verdicts("bulk", bulk(1.0)[:1])[find] == "missed", "that is no million"
+    assert verdicts("bulk", bulk(1.0, seconds=3.4))[mark] == "missed"
+    assert verdicts("bulk", bulk(1.0, own=65_000_000))[mark] == "missed"
+    assert verdicts("bulk", bulk(1.0, auto=1001.0))[auto] == "missed"
+    for seconds, verdict in ((0.05, "met"), (0.051, "missed")):
+        step = {"longest_write_seconds": seconds}
+        assert set(verdicts("pack", {"pack": step, "beside": step}).values()) == {verdict}
+
+
 def test_without_results_nothing_is_claimed(tmp_path: Path) -> None:
     assert read_results(tmp_path) == {}
     assert {verdict for _, _, verdict in judge({})} == {"not measured"}
