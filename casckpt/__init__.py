@@ -32,11 +32,12 @@ from casckpt.errors import (
 )
 from casckpt.event import Event
 from casckpt.history.retention import Retention
+from casckpt.listed import Move, ThreadInfo
 from casckpt.opening import open_store as open  # noqa: A004 - casckpt.open is the point
 from casckpt.path import format_path, parse_path
 from casckpt.prune import PruneReport, Verdict
 from casckpt.store import Store
-from casckpt.thread import Move, Thread, ThreadInfo
+from casckpt.thread import Thread
 from casckpt.tree.change import Change
 from casckpt.tree.diff import Diff
 from casckpt.values import Record

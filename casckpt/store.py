@@ -27,10 +27,11 @@ from casckpt.history.meta import check_meta
 from casckpt.history.resolve import head_of
 from casckpt.history.retention import Retention
 from casckpt.history.times import to_ns
+from casckpt.listed import ThreadInfo
 from casckpt.path import Step
 from casckpt.prune import PruneReport, prune_all
 from casckpt.storage.engine import CompactReport, PackReport
-from casckpt.thread import Thread, ThreadInfo
+from casckpt.thread import Thread
 from casckpt.tree.diff import Diff
 from casckpt.upkeep import fsck, gc, reindex, stats
 from casckpt.upkeep.report import Report

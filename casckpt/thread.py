@@ -6,84 +6,34 @@ Revisions given to it that lack a start begin at its head.
 Invariants: it holds the ledger, never the Store; nothing about the thread is remembered in
 it, so handles in several OS threads or processes see the same.
 
-Imports: errors, path, history, checkpoint, prune, workflow.
+Imports: errors, path, history, autosave, checkpoint, listed, prune, workflow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Any
 
+from casckpt.autosave import Autosave, Pace
 from casckpt.checkpoint import Checkpoint, find_point
 from casckpt.errors import InvalidInputError
 from casckpt.history import moves, names, states
 from casckpt.history.edits import Editing
 from casckpt.history.find import Query, check_limit, find
 from casckpt.history.ledger import ANY_HEAD, AnyHead, Ledger
-from casckpt.history.listing import Listed
 from casckpt.history.resolve import head_of
 from casckpt.history.retention import Retention
 from casckpt.history.revision import is_id_prefix
-from casckpt.history.times import from_ns, to_ns
+from casckpt.history.times import to_ns
+from casckpt.listed import Move
 from casckpt.path import Step
 from casckpt.prune import PruneReport, prune, unprune
 from casckpt.workflow import Journal, OnChange, Workflow, resume_at
 
-__all__ = ["Move", "Thread", "ThreadInfo"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadInfo:
-    """A thread, as `Store.threads` lists it."""
-
-    name: str
-    head: Checkpoint
-    step: int
-    """That of the head."""
-    created: datetime
-    """When it was forked, or first saved to."""
-    updated: datetime
-    """When its head last moved."""
-    forked_from: str | None
-    """The name of the thread it was forked from."""
-    forked_at: str | None
-    """The id of the checkpoint it was forked at."""
-
-    @classmethod
-    def of(cls, ledger: Ledger, listed: Listed) -> ThreadInfo:
-        """A thread as history lists it."""
-        return cls(
-            name=listed.name,
-            head=Checkpoint(ledger, listed.head),
-            step=listed.head.step,
-            created=from_ns(listed.origin.created_ns),
-            updated=from_ns(listed.updated_ns),
-            forked_from=listed.origin.forked_from,
-            forked_at=listed.origin.forked_at.hex() if listed.origin.forked_at else None,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """One line of a thread's reflog."""
-
-    moves_ago: int
-    """0 is the newest; before the newest n moves the head was at `THREAD@{n}`."""
-    kind: str
-    """save, fork, rewind, delete or undo."""
-    old: str | None
-    """The id of the head before; None: there was no such thread."""
-    new: str | None
-    """The id of the head after; None: the thread was gone."""
-    time: datetime
-    message: str
-    """For people: the label of a save, the thread that a fork came from."""
-    number: int | None
-    """That of the store's log; saves have none, for their records tell."""
+__all__ = ["Thread"]
 
 
 class Thread:
@@ -247,6 +197,40 @@ class Thread:
         """
         return Workflow(self._journal(name, at, on_change=on_change, again=again))
 
+    def autosave(
+        self,
+        state: Any,
+        *,
+        every_steps: int | None = None,
+        every_seconds: float | None = None,
+        on_change: bool = True,
+        label: str | Callable[[Any], str | None] | None = None,
+    ) -> Autosave:
+        """Save a state as it changes, for a `with` block or as a decorator; docs/autosave.md.
+
+        Args:
+            state: the state, or a function that gives it.
+            every_steps: save at each so many-th `step()`.
+            every_seconds: save at the first `step()` after so long.
+            on_change: if neither is given, save at every `step()`; False: at the end only.
+            label: of what is saved; or a function of the state that gives it.
+        """
+        return Autosave(
+            self._autosaved, state, self._pace(every_steps, every_seconds, on_change), label
+        )
+
+    def _pace(self, steps: int | None, seconds: float | None, on_change: bool) -> Pace:  # noqa: FBT001
+        return Pace(steps, seconds, on_change=on_change, clock=self._ledger.clock)
+
+    def _autosaved(
+        self, state: Any, *, label: str | None, meta: dict[str, Any] | None, again: bool
+    ) -> Checkpoint | None:
+        head = self._ledger.head(self._name)
+        point = self._ledger.append(
+            self._name, state, label=label, meta=meta, unless=None if again else head
+        )
+        return None if head is not None and point.id == head.id else Checkpoint(self._ledger, point)
+
     def _journal(self, name: str, at: Checkpoint | str | None, **how: Any) -> Journal:
         line = self if at is None else resume_at(self, self.checkpoint(at))
         return Journal(line, name, partial(states.digest, self._ledger.codec), **how)
@@ -330,7 +314,7 @@ class Thread:
             NotFoundError: there never was such a thread, or gc has forgotten it.
         """
         found = moves.moves(self._ledger, self._name)
-        return map(_move, islice(found, check_limit(limit)))
+        return map(Move.of, islice(found, check_limit(limit)))
 
     def prune(self, policy: Retention, *, dry_run: bool = False) -> PruneReport:
         """Drop the states of this thread that a policy does not keep; the records stay.
@@ -376,15 +360,3 @@ class Thread:
 
     def __repr__(self) -> str:
         return f"<Thread {self._name!r}>"
-
-
-def _move(move: moves.Move) -> Move:
-    return Move(
-        moves_ago=move.moves_ago,
-        kind=move.kind,
-        old=None if move.old is None else move.old.hex(),
-        new=None if move.new is None else move.new.hex(),
-        time=from_ns(move.time_ns),
-        message=move.message,
-        number=move.number,
-    )

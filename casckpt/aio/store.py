@@ -23,12 +23,12 @@ from casckpt.aio.listing import Listing
 from casckpt.aio.thread import Thread
 from casckpt.event import EventKind, Listener
 from casckpt.history.retention import Retention
+from casckpt.listed import ThreadInfo
 from casckpt.opening import Durability, open_store
 from casckpt.path import Step
 from casckpt.prune import PruneReport
 from casckpt.storage.engine import CompactReport, PackReport
 from casckpt.store import Store as Plain
-from casckpt.thread import ThreadInfo
 from casckpt.tree.diff import Diff
 from casckpt.upkeep.fsck import Level
 from casckpt.upkeep.gc import GRACE_DEFAULT

@@ -9,10 +9,11 @@ aio (checkpoint, crew, editing, listing, workflow).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from casckpt.aio.autosave import Autosave
 from casckpt.aio.checkpoint import Checkpoint, Which, plain
 from casckpt.aio.crew import Crew
 from casckpt.aio.editing import Editing
@@ -21,9 +22,9 @@ from casckpt.aio.workflow import Workflow
 from casckpt.history import names
 from casckpt.history.ledger import ANY_HEAD, AnyHead
 from casckpt.history.retention import Retention
+from casckpt.listed import Move
 from casckpt.path import Step
 from casckpt.prune import PruneReport
-from casckpt.thread import Move
 from casckpt.thread import Thread as Plain
 from casckpt.workflow import OnChange
 
@@ -108,6 +109,20 @@ class Thread:
             self._crew,
             lambda: self._plain.edit(label=label, tags=tags, meta=meta, expect=plain(expect)),
         )
+
+    def autosave(
+        self,
+        state: Any,
+        *,
+        every_steps: int | None = None,
+        every_seconds: float | None = None,
+        on_change: bool = True,
+        label: str | Callable[[Any], str | None] | None = None,
+    ) -> Autosave:
+        """Save a state as it changes, for an `async with` block; see docs/autosave.md."""
+        line = self._plain
+        pace = line._pace(every_steps, every_seconds, on_change)  # noqa: SLF001 - of the same family
+        return Autosave(self._crew, line._autosaved, state, pace, label)  # noqa: SLF001 - the same
 
     def workflow(
         self,

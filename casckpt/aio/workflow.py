@@ -3,7 +3,7 @@
 Invariants: those of `casckpt.workflow`; what reads or saves happens in OS threads of the crew,
 and functions that are no coroutine functions run in other OS threads.
 
-Imports: errors, workflow, aio (crew).
+Imports: errors, failure, workflow, aio (crew).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any, Self
 
 from casckpt.aio.crew import Crew
 from casckpt.errors import CasckptError
-from casckpt.workflow import GIVEN, Journal, Naming, explain, inputs_of
+from casckpt.failure import explain
+from casckpt.workflow import GIVEN, Journal, Naming, inputs_of
 
 __all__ = ["Workflow"]
 

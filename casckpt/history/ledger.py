@@ -34,7 +34,7 @@ from casckpt.history import names, notes
 from casckpt.history.ancestry import Ancestry, Point
 from casckpt.history.collected import gone
 from casckpt.history.events import SAVED, Events, Happening, happening
-from casckpt.history.states import Guides, Settled, put_edit, put_meta, put_state
+from casckpt.history.states import Guides, Settled, put_edit, put_meta, put_state, root_id
 from casckpt.ids import ObjectId
 from casckpt.storage.batch import BatchEngine
 from casckpt.storage.engine import (
@@ -226,6 +226,7 @@ class Ledger:
         tags: Iterable[str] = (),
         meta: Mapping[str, Any] | None = None,
         expect: ObjectId | AnyHead | None = ANY_HEAD,
+        unless: Point | None = None,
     ) -> Point:
         """Save a state as the new head of a thread.
 
@@ -236,6 +237,10 @@ class Ledger:
             tags: marks to find it by.
             meta: JSON-like facts.
             expect: what the head must be; None: the thread must have no checkpoint.
+            unless: a checkpoint whose state is not worth saving again.
+
+        Returns:
+            The new head; `unless` if the state was that one's.
 
         Raises:
             ConflictError: the head is not what was expected. The state is stored, as a
@@ -254,6 +259,8 @@ class Ledger:
         while True:
             draft = self.vault.draft()
             root = put_state(draft, self.codec, state, last)
+            if unless is not None and self._is_state(unless, root):
+                return unless
             content = _Content(root, put_meta(draft, self.codec, facts), label, tags)
             try:
                 known = None if last is None else last.ref
@@ -269,6 +276,9 @@ class Ledger:
                 self.guides.keep(thread, root.guided(point.id, seen))
                 self.tell(SAVED, thread, point, began)
                 return point
+
+    def _is_state(self, point: Point, root: Settled) -> bool:
+        return root_id(self.ancestry.record(point.id).root) == root_id(root.data)
 
     def append_edit(
         self,

@@ -6,7 +6,7 @@ checkpoints, `running` puts the two around a program's functions.
 Imports: errors, format, history, workflow.
 """
 
-from casckpt.workflow.journal import Journal, Line, OnChange, explain, resume_at
+from casckpt.workflow.journal import Journal, Line, OnChange, resume_at
 from casckpt.workflow.naming import Naming
 from casckpt.workflow.running import GIVEN, Workflow, inputs_of
 
@@ -17,7 +17,6 @@ __all__ = [
     "Naming",
     "OnChange",
     "Workflow",
-    "explain",
     "inputs_of",
     "resume_at",
 ]

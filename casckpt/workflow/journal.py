@@ -13,7 +13,7 @@ Each finished step is one checkpoint, labelled with its key; others are labelled
 Invariants: a step's result is saved once, after it was carried out; two who carry out the same
 workflow at the same time are told so, for each save expects the head that it left.
 
-Imports: errors, format (constants).
+Imports: errors, failure, format (constants).
 """
 
 from __future__ import annotations
@@ -23,19 +23,17 @@ from contextlib import AbstractContextManager
 from threading import Lock
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
-from casckpt.errors import CasckptError, ConflictError, InvalidInputError, NotFoundError
+from casckpt.errors import ConflictError, InvalidInputError, NotFoundError
+from casckpt.failure import FAILED, describe
 from casckpt.format.constants import NAME_BYTES_MAX
 
-__all__ = ["Finished", "Journal", "Line", "OnChange", "explain", "resume_at"]
+__all__ = ["Finished", "Journal", "Line", "OnChange", "resume_at"]
 
 OnChange = Literal["error", "again"]
 """What happens if a finished step is called with other inputs: an error, or it runs again."""
 
 STARTED: Final = "started"
 FINISHED: Final = "finished"
-FAILED: Final = "failed"
-ERROR_MAX: Final = 1_000
-"""Characters of an exception's text that are kept."""
 
 
 class Line(Protocol):
@@ -193,7 +191,7 @@ class Journal:
         status = FINISHED if error is None else FAILED
         if error is None and self.status == FINISHED:
             return
-        meta = None if error is None else {"error": _text(error)}
+        meta = None if error is None else describe(error)
 
         def change(draft: Any) -> None:
             draft["status"] = status
@@ -237,11 +235,6 @@ def _label(key: str) -> str:
     return key.encode()[:NAME_BYTES_MAX].decode(errors="ignore").strip()
 
 
-def _text(error: BaseException) -> str:
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return text.encode("utf-8", "replace").decode()[:ERROR_MAX]
-
-
 def resume_at(line: Line, at: Any) -> Line:
     """A fork of a thread at a checkpoint of it, under a name that is free."""
     step = at.step
@@ -253,8 +246,3 @@ def resume_at(line: Line, at: Any) -> Line:
         except ConflictError:
             count += 1
             name = f"{base}-{count}"
-
-
-def explain(error: BaseException, trouble: CasckptError) -> None:
-    """Note on an exception that the failure could not be saved."""
-    error.add_note(f"casckpt could not save that the workflow failed: {trouble}")

@@ -3,7 +3,7 @@
 Invariants: a step is carried out again only if its result was never saved; the exception of a
 step is the program's, and goes on.
 
-Imports: errors, workflow (journal, naming).
+Imports: errors, failure, workflow (journal, naming).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from casckpt.errors import CasckptError
-from casckpt.workflow.journal import Journal, explain
+from casckpt.failure import explain
+from casckpt.workflow.journal import Journal
 from casckpt.workflow.naming import Naming
 
 __all__ = ["GIVEN", "Workflow", "inputs_of"]

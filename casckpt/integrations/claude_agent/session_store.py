@@ -39,9 +39,10 @@ from casckpt.errors import InvalidInputError, NotFoundError
 from casckpt.integrations.appending import UnchangedError, as_json, as_label, change
 from casckpt.integrations.offloop import dismiss, reading, writing
 from casckpt.integrations.spelling import name, segment, unsegment
+from casckpt.listed import ThreadInfo
 from casckpt.opening import open_store
 from casckpt.store import Store
-from casckpt.thread import Thread, ThreadInfo
+from casckpt.thread import Thread
 
 __all__ = ["CasckptSessionStore"]
 

@@ -1,0 +1,102 @@
+"""Autosave for an event loop: a state that is saved as it changes, at the end, and on a failure.
+
+Invariants: those of `casckpt.autosave`; the state is asked for in the event loop, and read in
+an OS thread of the crew: nobody may change it until `step` returns.
+
+Imports: autosave, failure, aio (checkpoint, crew).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from casckpt.aio.checkpoint import Checkpoint
+from casckpt.aio.crew import Crew
+from casckpt.autosave import Pace, Saving
+from casckpt.failure import FAILED, describe, explain
+
+__all__ = ["Autosave"]
+
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+
+
+class Autosave:
+    """For `async with`, or as a decorator of a coroutine function; `Thread.autosave`."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        save: Saving,
+        state: Any,
+        pace: Pace,
+        label: str | Callable[[Any], str | None] | None,
+    ) -> None:
+        self._crew = crew
+        self._save = save
+        self._state = state
+        self._pace = pace
+        self._label = label
+        self.last: Checkpoint | None = None
+        """The checkpoint that was saved last; None: none yet."""
+        self.count = 0
+        """How many were saved."""
+
+    async def step(self) -> Checkpoint | None:
+        """Say that a step was made: saves if it is time to, and the state has changed."""
+        return await self.save() if self._pace.step() else None
+
+    async def save(self) -> Checkpoint | None:
+        """Save now, if the state has changed; the checkpoint, or None."""
+        state = self._now()
+        label = self._label(state) if callable(self._label) else self._label
+        return await self._put(state, label=label, meta=None, again=False)
+
+    async def _put(self, state: Any, **how: Any) -> Checkpoint | None:
+        found = await self._crew.save(lambda: self._save(state, **how))
+        self._pace.saved()
+        if found is None:
+            return None
+        self.last = Checkpoint(self._crew, found)
+        self.count += 1
+        return self.last
+
+    def _now(self) -> Any:
+        return self._state() if callable(self._state) else self._state
+
+    async def _failed(self, error: BaseException) -> None:
+        try:
+            await self._put(self._now(), label=FAILED, meta=describe(error), again=True)
+        except Exception as trouble:  # noqa: BLE001 - the first error is the one to be seen
+            explain(error, trouble)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            await self.save()
+        else:
+            await self._failed(error)
+
+    def __call__(self, function: F) -> F:
+        """As a decorator: each call of the coroutine function is a step."""
+
+        @wraps(function)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            try:
+                result = await function(*args, **kwargs)
+            except BaseException as error:
+                await self._failed(error)
+                raise
+            await self.step()
+            return result
+
+        return awaited  # type: ignore[return-value]  # the same to call

@@ -1,0 +1,195 @@
+"""Autosave: a state that is saved as it changes, at the end, and when something goes wrong.
+
+::
+
+    with run.autosave(lambda: agent.state, label="stepped") as auto:
+        while agent.works():
+            agent.step()
+            auto.step()
+
+Invariants: the state is looked at only in calls from the program that changes it, so never
+half changed; the same state is not saved twice in a row, unless to say what went wrong.
+
+Imports: errors, failure.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
+
+from casckpt.errors import InvalidInputError
+from casckpt.failure import FAILED, describe, explain
+
+__all__ = ["Autosave", "Pace", "Saving", "What"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Saving(Protocol):
+    """How a state is saved."""
+
+    def __call__(
+        self, state: Any, *, label: str | None, meta: dict[str, Any] | None, again: bool
+    ) -> Any:
+        """The checkpoint; None: the head has this state already, and `again` is False."""
+
+
+class Pace:
+    """When a state is to be saved: after so many steps, after so long, or whenever it changed."""
+
+    def __init__(
+        self,
+        every_steps: int | None,
+        every_seconds: float | None,
+        *,
+        on_change: bool,
+        clock: Callable[[], int],
+    ) -> None:
+        """Begin to count.
+
+        Args:
+            every_steps: after so many steps.
+            every_seconds: after so long, at the next step.
+            on_change: if neither is given: at every step.
+            clock: nanoseconds.
+
+        Raises:
+            InvalidInputError: no such number.
+        """
+        if every_steps is not None and (type(every_steps) is not int or every_steps < 1):
+            raise InvalidInputError(f"every_steps= takes a number from 1, not {every_steps!r}")
+        if every_seconds is not None and not every_seconds > 0:
+            raise InvalidInputError(
+                f"every_seconds= takes a positive number, not {every_seconds!r}"
+            )
+        self._steps_max = every_steps
+        self._ns_max = None if every_seconds is None else int(every_seconds * 1e9)
+        self._always = on_change and every_steps is None and every_seconds is None
+        self._clock = clock
+        self._steps = 0
+        self._since_ns = clock()
+
+    def step(self) -> bool:
+        """Count a step; whether it is time to save."""
+        self._steps += 1
+        if self._always or self._steps == self._steps_max:
+            return True
+        if self._ns_max is None:
+            return False
+        now_ns = self._clock()
+        self._since_ns = min(self._since_ns, now_ns)  # a clock that was set back
+        return now_ns - self._since_ns >= self._ns_max
+
+    def saved(self) -> None:
+        """Count anew."""
+        self._steps = 0
+        self._since_ns = self._clock()
+
+
+class What(NamedTuple):
+    """What is to be saved."""
+
+    state: Any
+    label: str | None
+
+
+class Autosave:
+    """For `with`, or as a decorator of a function that makes one step; `Thread.autosave`."""
+
+    def __init__(
+        self,
+        save: Saving,
+        state: Any,
+        pace: Pace,
+        label: str | Callable[[Any], str | None] | None,
+    ) -> None:
+        self._save = save
+        self._state = state
+        self._pace = pace
+        self._label = label
+        self.last: Any = None
+        """The checkpoint that was saved last; None: none yet."""
+        self.count = 0
+        """How many were saved."""
+
+    def step(self) -> Any:
+        """Say that a step was made: saves if it is time to, and the state has changed.
+
+        Returns:
+            The checkpoint; None if nothing was saved.
+
+        Raises:
+            UnsupportedValueError: a value that cannot be stored; names its path.
+        """
+        return self.save() if self._pace.step() else None
+
+    def save(self) -> Any:
+        """Save now, if the state has changed; the checkpoint, or None."""
+        what = self.what()
+        return self._kept(self._save(what.state, label=what.label, meta=None, again=False))
+
+    def what(self) -> What:
+        """The state as it is now, with its label."""
+        state = self._state() if callable(self._state) else self._state
+        return What(state, self._label(state) if callable(self._label) else self._label)
+
+    def _failed(self, error: BaseException) -> None:
+        try:
+            state = self.what().state
+            meta = describe(error)
+            self._kept(self._save(state, label=FAILED, meta=meta, again=True))
+        except Exception as trouble:  # noqa: BLE001 - the first error is the one to be seen
+            explain(error, trouble)
+
+    def _kept(self, checkpoint: Any) -> Any:
+        self._pace.saved()
+        if checkpoint is not None:
+            self.last = checkpoint
+            self.count += 1
+        return checkpoint
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.save()
+        else:
+            self._failed(error)
+
+    def __call__(self, function: F) -> F:
+        """As a decorator: each call of the function is a step."""
+        if inspect.iscoroutinefunction(function):
+
+            @wraps(function)
+            async def awaited(*args: Any, **kwargs: Any) -> Any:
+                try:
+                    result = await function(*args, **kwargs)
+                except BaseException as error:
+                    self._failed(error)
+                    raise
+                self.step()
+                return result
+
+            return awaited  # type: ignore[return-value]  # the same to call
+
+        @wraps(function)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                self._failed(error)
+                raise
+            self.step()
+            return result
+
+        return called  # type: ignore[return-value]  # the same to call

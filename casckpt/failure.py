@@ -1,0 +1,26 @@
+"""What is kept of an exception that ended something that saves.
+
+Imports: nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["FAILED", "describe", "explain"]
+
+FAILED: Final = "failed"
+"""The label of what is saved because of an exception."""
+ERROR_MAX: Final = 1_000
+"""Characters of its text that are kept."""
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """The meta that tells of an exception: its type and text."""
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return {"error": text.encode("utf-8", "replace").decode()[:ERROR_MAX]}
+
+
+def explain(error: BaseException, trouble: Exception) -> None:
+    """Note on an exception that it could not be saved."""
+    error.add_note(f"casckpt could not save this failure: {trouble}")
