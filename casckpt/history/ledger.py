@@ -9,15 +9,13 @@ Invariants: a head moves only from where the writer saw it (compare and set); wi
 nothing that was saved is ever left out of a thread by accident. Times grow along a history.
 
 Imports: errors, ids, format (records, constants), storage (engine interface), vault, tree
-(types), history (ancestry, collected, events, names, notes, meta, states).
+(types), history (ancestry, books, collected, events, names, notes, meta, states).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from threading import local
 from typing import Any, Final, NamedTuple
 
 from casckpt.errors import (
@@ -32,8 +30,9 @@ from casckpt.format.records import CheckpointRecord
 from casckpt.history import meta as metas
 from casckpt.history import names, notes
 from casckpt.history.ancestry import Ancestry, Point
+from casckpt.history.books import Here, books_of
 from casckpt.history.collected import gone
-from casckpt.history.events import SAVED, Events, Happening, happening
+from casckpt.history.events import SAVED, Events, happening
 from casckpt.history.states import Guides, Settled, put_edit, put_meta, put_state, root_id
 from casckpt.ids import ObjectId
 from casckpt.storage.batch import BatchEngine
@@ -74,27 +73,6 @@ class _Content(NamedTuple):
     tags: tuple[str, ...]
 
 
-class _Books(NamedTuple):
-    """An engine with what reads it."""
-
-    engine: Engine
-    vault: Vault
-    ancestry: Ancestry
-    told: list[Happening]
-    """What happened in a batch and is not told yet."""
-
-
-def _books(engine: Engine, below: _Books | None = None) -> _Books:
-    vault = Vault(engine, gone=partial(gone, engine if below is None else below.engine))
-    return _Books(engine, vault, Ancestry(vault, below=below and below.ancestry), [])
-
-
-class _Here(local):
-    """What only this OS thread sees."""
-
-    batch: _Books | None = None
-
-
 class Ledger:
     """What all handles of one open store share. Safe to use from several OS threads."""
 
@@ -106,8 +84,8 @@ class Ledger:
             codec: types above the native ones.
             clock: nanoseconds since 1970-01-01 UTC.
         """
-        self._books = _books(engine)
-        self._here = _Here()
+        self._books = books_of(engine)
+        self._here = Here()
         self._closed = False
         self.guides = Guides()
         self.events = Events()
@@ -166,7 +144,7 @@ class Ledger:
         if self._here.batch is not None:
             raise InvalidInputError("a batch does not go inside another one")
         engine = BatchEngine(self._books.engine)
-        self._here.batch = held = _books(engine, self._books)
+        self._here.batch = held = books_of(engine, self._books)
         try:
             try:
                 yield

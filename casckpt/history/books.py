@@ -1,0 +1,40 @@
+"""Books: an engine with what reads it, and the ones that an OS thread has open besides.
+
+Imports: storage (engine interface), vault, history (ancestry, collected, events).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from threading import local
+from typing import NamedTuple
+
+from casckpt.history.ancestry import Ancestry
+from casckpt.history.collected import gone
+from casckpt.history.events import Happening
+from casckpt.storage.engine import Engine
+from casckpt.vault import Vault
+
+__all__ = ["Books", "Here", "books_of"]
+
+
+class Books(NamedTuple):
+    """An engine with what reads it."""
+
+    engine: Engine
+    vault: Vault
+    ancestry: Ancestry
+    told: list[Happening]
+    """What happened in a batch and is not told yet."""
+
+
+def books_of(engine: Engine, below: Books | None = None) -> Books:
+    """The books of an engine; `below`: those of the one that it holds commits back for."""
+    vault = Vault(engine, gone=partial(gone, engine if below is None else below.engine))
+    return Books(engine, vault, Ancestry(vault, below=below and below.ancestry), [])
+
+
+class Here(local):
+    """What only this OS thread sees."""
+
+    batch: Books | None = None
