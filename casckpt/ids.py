@@ -44,6 +44,9 @@ _THREE: Final = b"\x83"
 """The head of an array of three items."""
 
 
+_BYTES = [bytes((n,)) for n in range(256)]
+
+
 def object_id(kind: int, payload: bytes) -> ObjectId:
     """The id of an object: BLAKE3-256 over one byte of kind, then the payload.
 
@@ -54,7 +57,7 @@ def object_id(kind: int, payload: bytes) -> ObjectId:
         payload = cut(payload)
     elif kind == CUT:
         kind, payload = PARTED, payload[: head_end(payload) + ID_BYTES]
-    return ObjectId(blake3(bytes((kind,)) + payload).digest())
+    return ObjectId(blake3(_BYTES[kind] + payload).digest())
 
 
 def cut(payload: bytes) -> bytes:

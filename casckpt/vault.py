@@ -54,34 +54,51 @@ class Vault:
             PrunedError: it is not stored (any more).
             CorruptError: its bytes do not match its id, or it is of another kind.
         """
-        cached = self._cache.get(oid)
-        if cached is None:
+        entry = self._cache.get(oid)
+        if entry is None:
             return self.get_many((oid,), kind)[0]
-        return _of_kind(oid, cached, kind)
+        return entry[1] if entry[0] == kind else _of_kind(oid, entry, kind)
 
     def get_many(self, oids: Sequence[ObjectId], kind: int) -> list[bytes]:
         """The payloads of several objects, read together; raises as `get` does."""
         return [
-            _of_kind(oid, entry, kind) for oid, entry in zip(oids, self.read(oids), strict=True)
+            entry[1] if entry[0] == kind else _of_kind(oid, entry, kind)
+            for oid, entry in zip(oids, self.read(oids), strict=True)
         ]
 
     def read(self, oids: Sequence[ObjectId]) -> list[tuple[int, bytes]]:
         """Kinds and payloads of several objects, whatever they are; raises as `get` does."""
-        found: dict[ObjectId, tuple[int, bytes]] = {}
-        wanted = []
-        for oid in oids:
-            cached = self._cache.get(oid)
-            if cached is None:
-                wanted.append(oid)
-            else:
-                found[oid] = cached
+        cache = self._cache
+        found = {oid: entry for oid in oids if (entry := cache.get(oid)) is not None}
+        wanted = [oid for oid in oids if oid not in found] if len(found) < len(oids) else ()
         if wanted:
+            new = {}
             for oid, stored in zip(wanted, self.engine.read(wanted), strict=True):
                 if stored is None:
                     raise self._gone(oid)
-                found[oid] = verified(oid, stored)
-            self._remember({oid: found[oid] for oid in wanted})
+                new[oid] = verified(oid, stored)
+            self._remember(new)
+            found.update(new)
         return [found[oid] for oid in oids]
+
+    def find_many(self, oids: Sequence[ObjectId], kind: int) -> dict[ObjectId, bytes]:
+        """Those of several objects that are stored, sound and of this kind; no errors."""
+        cache = self._cache
+        found = {oid: entry for oid in oids if (entry := cache.get(oid)) is not None}
+        wanted = [oid for oid in oids if oid not in found]
+        if wanted:
+            try:
+                read = self.engine.read(wanted)
+            except CorruptError:  # whoever needs the damaged one will be told
+                read = []
+            new = {
+                stored.id: (stored.kind, stored.payload)
+                for stored in read
+                if stored is not None and object_id(stored.kind, stored.payload) == stored.id
+            }
+            self._remember(new)
+            found.update(new)
+        return {oid: payload for oid, (its, payload) in found.items() if its == kind}
 
     def _remember(self, new: dict[ObjectId, tuple[int, bytes]]) -> None:
         with self._lock:

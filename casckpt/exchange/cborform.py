@@ -62,6 +62,10 @@ class _NoObjects:
         del oids, kind
         self._refuse()
 
+    def find_many(self, oids: Sequence[ObjectId], kind: int) -> dict[ObjectId, bytes]:
+        del oids, kind
+        return {}
+
     @staticmethod
     def _refuse() -> NoReturn:
         msg = "it has links to objects of a store"

@@ -71,6 +71,8 @@ class Ancestry:
         self._vault = vault
         self._below: Mapping[ObjectId, Point] = {} if below is None else below.cached
         self._cache: OrderedDict[ObjectId, Point] = OrderedDict()
+        self._last: tuple[ObjectId, CheckpointRecord] | None = None
+        """The record asked for last: who looks for a head asks for its state next."""
         self._lock = Lock()
 
     def record(self, oid: ObjectId) -> CheckpointRecord:
@@ -80,7 +82,11 @@ class Ancestry:
             PrunedError: it is not stored (any more), or its state is not.
             CorruptError: damaged, or not a checkpoint.
         """
-        return CheckpointRecord.decode(self._vault.get(oid, KIND_CHECKPOINT))
+        last = self._last
+        if last is None or last[0] != oid:
+            record = CheckpointRecord.decode(self._vault.get(oid, KIND_CHECKPOINT))
+            last = self._last = oid, record
+        return last[1]
 
     def point(self, oid: ObjectId) -> Point:
         """The record without state and meta, which may be gone.
@@ -92,6 +98,10 @@ class Ancestry:
         point = self._cache.get(oid) or self._below.get(oid)
         if point is None:
             ((kind, payload),) = self._vault.read((oid,))
+            if kind == KIND_CHECKPOINT:
+                record = CheckpointRecord.decode(payload)
+                self._last = oid, record
+                return self.keep(oid, record)
             point = _decoded(oid, kind, payload)
             self._keep(point)
         return point
@@ -128,6 +138,7 @@ class Ancestry:
         """Empty the cache (after gc, so that what was collected is seen to be gone)."""
         with self._lock:
             self._cache.clear()
+            self._last = None
 
     def parent(self, point: Point) -> Point | None:
         """The point before this one; None for the first."""

@@ -40,11 +40,13 @@ __all__ = [
     "BLOCK",
     "DEFLATE",
     "DELTA",
+    "DELTA_HEAD_BYTES",
     "RAW",
     "ZSTD",
     "Base",
     "decode",
     "decode_block",
+    "decode_delta",
     "encode",
     "encode_block",
 ]
@@ -73,6 +75,8 @@ ZSTD_SHORT_LEVEL: Final = 6
 ZSTD_BLOCK_LEVEL: Final = 19
 """Packing has time: against level 12, 4 % smaller."""
 ZSTD_BLOCK_WINDOW_LOG_MIN: Final = 18
+_ZSTD_SIZED: Final = 0xE0
+"""Of a frame's first byte (RFC 8878, 3.1.1.1.1): all clear if it states no content size."""
 ZSTD_WINDOW_LOG_MAX: Final = 24
 """A hostile frame may ask for no larger window than the largest payload, 16 MiB."""
 
@@ -85,8 +89,7 @@ class Base(NamedTuple):
 
     def dictionary(self) -> bytes:
         """What deflate is primed with."""
-        whole = self.payload + self.id
-        return whole if len(whole) <= WINDOW_BYTES else whole[-WINDOW_BYTES:]
+        return (self.payload + self.id)[-WINDOW_BYTES:]
 
     def zstd_dictionary(self) -> zstandard.ZstdCompressionDict:
         """What zstd is primed with, of whatever bytes: never read as a dictionary's own format."""
@@ -187,9 +190,7 @@ def decode(codec: int, size: int, frame: bytes, base: Base | None = None) -> byt
     if not 0 <= size <= PAYLOAD_BYTES_MAX:
         raise CorruptError(f"a frame says it holds {size} bytes: over the limit")
     if codec == DELTA and base is not None:
-        if size > WINDOW_BYTES:
-            return _unzstd(frame, size, _decompressor(base.zstd_dictionary()))
-        return _inflate(frame, size, zlib.decompressobj(-15, base.dictionary()))
+        return decode_delta(size, frame, base)
     if codec == RAW:
         if len(frame) != size:
             raise CorruptError(f"a raw frame of {len(frame)} bytes should have {size}")
@@ -199,6 +200,13 @@ def decode(codec: int, size: int, frame: bytes, base: Base | None = None) -> byt
     if codec == ZSTD:
         return _unzstd(frame, size)
     raise CorruptError(f"a frame of unknown codec {codec}, or a delta without its base")
+
+
+def decode_delta(size: int, frame: bytes, base: Base) -> bytes:
+    """The payload of a delta; `size` is within the limit. Raises as `decode` does."""
+    if size > WINDOW_BYTES:
+        return _unzstd(frame, size, _decompressor(base.zstd_dictionary()))
+    return _inflate(frame, size, zlib.decompressobj(-15, base.dictionary()))
 
 
 def _inflate(frame: bytes, size: int, unpacker: zlib._Decompress) -> bytes:
@@ -215,11 +223,10 @@ def _inflate(frame: bytes, size: int, unpacker: zlib._Decompress) -> bytes:
 def _unzstd(
     frame: bytes, size: int, decompressor: zstandard.ZstdDecompressor | None = None
 ) -> bytes:
+    if not frame or frame[0] & _ZSTD_SIZED:
+        # The library would believe a content size, and allocate it.
+        raise CorruptError("a zstd frame is empty or states a content size: none of ours does")
     try:
-        head = zstandard.get_frame_parameters(frame, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
-        if head.content_size != zstandard.CONTENTSIZE_UNKNOWN:
-            # The library would believe it, and allocate it.
-            raise CorruptError("a zstd frame states a content size, which no frame of ours does")
         # With exactly the stated length, the library looks for trailing bytes too.
         payload = (decompressor or _zstd.decompressor).decompress(
             frame, max_output_size=size, read_across_frames=False, allow_extra_data=False

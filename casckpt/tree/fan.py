@@ -140,21 +140,19 @@ def _refs(flat: Any, start: int, *, keyed: bool) -> list[Ref]:
     keys = flat[start::width] if keyed else None
     first = start + 1 if keyed else start
     ids, counts, sizes = flat[first::width], flat[first + 1 :: width], flat[first + 2 :: width]
-    for oid, count, size in zip(ids, counts, sizes, strict=True):
-        if (
-            type(oid) is not bytes
-            or len(oid) != ID_BYTES
-            or type(count) is not int
-            or type(size) is not int
-            or count < 1
-            or size < 1
-        ):
-            _fail("malformed references")
+    if ids and (  # the checks run in C: a tree may have thousands of leaves
+        {*map(type, ids)} != {bytes}
+        or {*map(len, ids)} != {ID_BYTES}
+        or {*map(type, counts), *map(type, sizes)} != {int}
+        or min(counts) < 1
+        or min(sizes) < 1
+    ):
+        _fail("malformed references")
     if keys is None:
-        return [Ref(*fields) for fields in zip(ids, counts, sizes, strict=True)]
+        return list(map(Ref, ids, counts, sizes))
     if any(type(key) is not bytes for key in keys):
         _fail("malformed keys")
-    return [Ref(*fields) for fields in zip(ids, counts, sizes, keys, strict=True)]
+    return list(map(Ref, ids, counts, sizes, keys))
 
 
 def _fail(what: str) -> NoReturn:

@@ -119,17 +119,15 @@ class Opener:
         self.source = source
         self.codec = codec
         self._bytes_max = bytes_max
-        eager = Loader(source, codec, bytes_max=bytes_max)
-        tags: dict[int, Any] = {tag: _wrapper(tag) for tag in range(c.TAG_TUPLE, c.TAG_LAST + 1)}
-        tags |= {
-            c.TAG_KEY: eager.key,
+        self._table: dict[int, Any] = {
+            **_WRAPPERS,
+            c.TAG_KEY: self._key,
             c.TAG_LINK: self._link,
             c.TAG_LIST_TREE: self._list_tree,
             c.TAG_MAP_TREE: self._map_tree,
             c.TAG_STR_TREE: lambda levels, _: BlobTree(self._fan(levels), is_text=True),
             c.TAG_BYTES_TREE: lambda levels, _: BlobTree(self._fan(levels), is_text=False),
         }
-        self._table = cbor.decoders(tags)
 
     def node(self, encoded: bytes) -> Node:
         """The node of an encoding, opened once (never a `Link`)."""
@@ -249,6 +247,9 @@ class Opener:
     def _fan(self, levels: Any, *, keyed: bool = False) -> Fan:
         return Fan(self.source, levels, keyed=keyed)
 
+    def _key(self, content: Any, _immutable: bool) -> Any:  # noqa: FBT001 - cbor2's signature
+        return self.loader().key(content)
+
     def _link(self, content: Any, _immutable: bool) -> Link:  # noqa: FBT001
         return Link(link_target(content), content[1])
 
@@ -269,3 +270,6 @@ class Opener:
 
 def _wrapper(tag: int) -> Any:
     return lambda content, _immutable: Wrapped(tag, content)
+
+
+_WRAPPERS = cbor.decoders({tag: _wrapper(tag) for tag in range(c.TAG_TUPLE, c.TAG_LAST + 1)})

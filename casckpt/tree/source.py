@@ -24,6 +24,10 @@ class ObjectSource(Protocol):
         """Several payloads, read together."""
         ...
 
+    def find_many(self, oids: Sequence[ObjectId], kind: int) -> dict[ObjectId, bytes]:
+        """Those of several objects that are stored, sound and of this kind; no errors."""
+        ...
+
 
 class ObjectSink(Protocol):
     """Where new objects go, children first."""

@@ -45,7 +45,9 @@ def meta(engine: LmdbEngine) -> dict[bytes, bytes]:
 
 
 def test_versions_are_deltas_up_to_the_limit(engine: LmdbEngine) -> None:
-    for item in chain(70):
+    item = None
+    for step in range(70):
+        item = new_object(text(1, 1500) + b" %d" % step, base=item)
         engine.commit([item])
     assert depths(engine) == {n: 3 if n < 4 else 2 for n in range(33)}
 
@@ -286,3 +288,13 @@ def test_seqs_end_somewhere(engine: LmdbEngine) -> None:
     engine.commit([new_object(b"x")])
     with pytest.raises(StorageError, match="row numbers"):
         engine.commit([new_object(b"y")])
+
+
+def test_short_payloads_hang_on_short_chains(engine: LmdbEngine) -> None:
+    """A delta that saves little is not worth a link: short records of long histories."""
+    item = None
+    for step in range(40):
+        item = new_object(text(1, 60) + noise(32 * step + 32)[-32:], base=item)
+        engine.commit([item])
+    assert max(depths(engine)) <= 8
+    assert len(depths(engine)) > 1

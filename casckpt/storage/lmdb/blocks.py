@@ -17,7 +17,6 @@ from casckpt.errors import CorruptError
 from casckpt.storage.frame import decode_block, encode_block
 from casckpt.storage.lmdb import tables
 from casckpt.storage.lmdb.caches import Blocks
-from casckpt.storage.lmdb.row import Head
 
 __all__ = ["LENGTH_BYTES", "add", "encode", "payload", "raw_bytes", "read"]
 
@@ -43,23 +42,25 @@ def read(number: int, value: bytes) -> bytes:
         raise CorruptError(f"block {number}: {error.message}") from None
 
 
-def payload(txn: Any, here: tables.Tables, cache: Blocks, head: Head) -> bytes:
-    """The payload of a packed row.
+def payload(
+    txn: Any, here: tables.Tables, cache: Blocks, number: int, offset: int, size: int
+) -> bytes:
+    """The payload of a packed row: `size` bytes of a block, from `offset` on.
 
     Raises:
         CorruptError: the block is missing or damaged, or shorter than the row says.
     """
-    raw = cache.get(head.block)
+    raw = cache.get(number)
     if raw is None:
-        value = txn.get(tables.number_key(head.block), db=here.blocks)
+        value = txn.get(tables.number_key(number), db=here.blocks)
         if value is None:
-            raise CorruptError(f"block {head.block} is missing")
-        raw = read(head.block, value)
-        cache.put(head.block, raw)
-    end = head.offset + head.size
+            raise CorruptError(f"block {number} is missing")
+        raw = read(number, value)
+        cache.put(number, raw)
+    end = offset + size
     if end > len(raw):
-        raise CorruptError(f"block {head.block} has {len(raw)} bytes, not {end}")
-    return raw[head.offset : end]
+        raise CorruptError(f"block {number} has {len(raw)} bytes, not {end}")
+    return raw[offset:end]
 
 
 def raw_bytes(txn: Any, here: tables.Tables, number: int) -> int | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from casckpt.errors import CorruptError
-from casckpt.storage.frame import BLOCK, DELTA, Base, decode
+from casckpt.storage.frame import BLOCK, DELTA, Base, decode, decode_delta
 from casckpt.storage.lmdb import blocks
 from casckpt.storage.lmdb import row as rows
 from casckpt.storage.lmdb.caches import Known, Payloads
@@ -29,31 +29,36 @@ def load(txn: Any, tables: Tables, cache: Payloads, seq: int) -> Known | None:
     base = cache.get(seq)
     if base is not None:
         return base
+    get, table = txn.get, tables.rows
     chain = []
     at = seq
     while base is None:
-        data = txn.get(at.to_bytes(8, "big"), db=tables.rows)
+        data = get(at.to_bytes(8, "big"), db=table)
         if data is None:
             if at == seq:
                 return None
             raise CorruptError(f"row {seq} is a delta, but its base, row {at}, is missing")
-        head = rows.parse(at, data)
-        chain.append((at, head, data))
-        if head.codec != DELTA:
+        content = rows.content(at, data)
+        chain.append((at, content, data))
+        if content[0] & 15 != DELTA:
             break
         if len(chain) > rows.DEPTH_MAX:
             raise CorruptError(f"row {seq} hangs on a chain of too many deltas")
-        at = head.base
+        at = content[2]
         base = cache.get(at)
     found = []
+    chain.reverse()
     try:
-        for at, head, data in reversed(chain):
-            if head.codec == BLOCK:
-                payload = blocks.payload(txn, tables, cache.blocks, head)
+        for at, content, data in chain:
+            first, size, _, depth, frame_at = content[:5]
+            codec = first & 15
+            if codec == DELTA and base is not None:
+                payload = decode_delta(size, data[frame_at:], Base(base.payload, base.id))
+            elif codec == BLOCK:
+                payload = blocks.payload(txn, tables, cache.blocks, content[5], content[6], size)
             else:
-                against = None if base is None else Base(base.payload, base.id)
-                payload = decode(head.codec, head.size, data[head.frame_at :], against)
-            base = Known(head.kind, payload, head.depth)
+                payload = decode(codec, size, data[frame_at:])
+            base = Known(first >> 4, payload, depth)
             found.append((at, base))
     except CorruptError as error:
         raise CorruptError(f"row {at}: {error.message}") from None

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import MissingObjects, NewObject, Posting, RefUpdate
-from casckpt.storage.frame import BASE_PAYLOAD_BYTES_MAX, DELTA, Base, encode
+from casckpt.storage.frame import BASE_PAYLOAD_BYTES_MAX, DELTA, DELTA_HEAD_BYTES, Base, encode
 from casckpt.storage.lmdb import index, objects, tables
 from casckpt.storage.lmdb.caches import Known
 from casckpt.storage.lmdb.row import DEPTH_MAX
@@ -26,6 +26,12 @@ __all__ = ["Packed", "Plan", "pack", "plan"]
 
 _NEW_MAX: Final = 4
 """More new objects than that are worth asking for before they are compressed."""
+LINK_BYTES: Final = 12
+"""What a delta must save for each link of the chain that it hangs on, itself included: else it
+lies whole, and the chain begins anew. So short records of long histories are read without long
+chains, and in chats chains begin where they cost least (docs/decisions/0003)."""
+LINK_PAYLOAD_BYTES_MAX: Final = 1024
+"""Longer payloads save enough; to see it, they would have to be compressed twice."""
 
 
 class Packed(NamedTuple):
@@ -199,7 +205,12 @@ def _pack_near(
     codec, frame = encode(item.payload, Base(base.known.payload, item.base))
     if codec != DELTA:
         return _packed(item, codec, frame)
-    known = _known(item, base.known.depth + 1)
+    depth = base.known.depth + 1
+    if len(item.payload) <= LINK_PAYLOAD_BYTES_MAX:
+        whole = pack(item)
+        if len(whole.frame) < len(frame) + DELTA_HEAD_BYTES + depth * LINK_BYTES:
+            return whole
+    known = _known(item, depth)
     return Packed(item, codec, frame, known, item.base, base.seq, base.children)
 
 

@@ -35,7 +35,7 @@ from casckpt.errors import CorruptError
 from casckpt.storage.frame import BLOCK, DELTA
 from casckpt.storage.limits import PAYLOAD_BYTES_MAX
 
-__all__ = ["DEPTH_MAX", "Head", "encode_head", "parse"]
+__all__ = ["DEPTH_MAX", "Content", "Head", "content", "encode_head", "parse"]
 
 DEPTH_MAX: Final = 32
 """Deltas in a chain. Longer chains save little more and make the coldest read slow."""
@@ -100,6 +100,26 @@ def parse(seq: int, row: bytes) -> Head:
     Raises:
         CorruptError: no such head can have been written.
     """
+    first, size, base, depth, frame_at, block, offset, shared, at, count = content(seq, row)
+    own: tuple[int, ...] = ()
+    if count == 1 and 0 < row[at] < min(seq, 128):  # a parent just before: most records
+        own = (seq - row[at],)
+    elif count:
+        own = _children(seq, row, at, count)
+    return Head(first >> 4, first & 15, size, base, depth, shared, own, frame_at, block, offset)
+
+
+Content = tuple[int, int, int, int, int, int, int, int, int, int]
+"""Kind * 16 + codec, size, base, depth, where the frame begins, block, offset; shared, where the
+other children begin, and their count."""
+
+
+def content(seq: int, row: bytes) -> Content:
+    """What it takes to read the payload of a row; its children are passed over.
+
+    Raises:
+        CorruptError: as `parse`, but for children.
+    """
     try:
         first = row[0]
         size = row[1]
@@ -130,24 +150,23 @@ def parse(seq: int, row: bytes) -> Head:
         at += 1
         if count > 127:
             count, at = _read(row, at - 1)
-        own: tuple[int, ...] = ()
-        if count == 1 and 0 < row[at] < min(seq, 128):  # a parent just before: most records
-            own = (seq - row[at],)
+        children_at = at
+        if count > len(row):
+            raise CorruptError(f"row {seq}: more children than bytes")
+        for _ in range(count):
+            while row[at] > 127:
+                at += 1
             at += 1
-        elif count:
-            own, at = _children(seq, row, at, count)
     except IndexError:
         raise CorruptError(f"row {seq}: its head is cut short") from None
     if first < 16 or size > PAYLOAD_BYTES_MAX:
         raise CorruptError(f"row {seq}: kind or size out of range")
     if first & 15 == BLOCK and (not block or len(row) != at):
         raise CorruptError(f"row {seq}: packed, but in no block or with a frame of its own")
-    return Head(first >> 4, first & 15, size, base, depth, shared, own, at, block, offset)
+    return first, size, base, depth, at, block, offset, shared, children_at, count
 
 
-def _children(seq: int, row: bytes, at: int, count: int) -> tuple[tuple[int, ...], int]:
-    if count > len(row):
-        raise CorruptError(f"row {seq}: more children than bytes")
+def _children(seq: int, row: bytes, at: int, count: int) -> tuple[int, ...]:
     own = []
     for _ in range(count):
         gap = row[at]
@@ -157,7 +176,7 @@ def _children(seq: int, row: bytes, at: int, count: int) -> tuple[tuple[int, ...
         if not 0 < gap < seq:
             raise CorruptError(f"row {seq}: a child that is not older")
         own.append(seq - gap)
-    return tuple(own), at
+    return tuple(own)
 
 
 def _read(row: bytes, at: int) -> tuple[int, int]:
