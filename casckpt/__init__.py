@@ -40,6 +40,7 @@ from casckpt.store import Store
 from casckpt.thread import Thread
 from casckpt.tree.change import Change
 from casckpt.tree.diff import Diff
+from casckpt.tree.stream import Stream
 from casckpt.values import Record
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "StorageError",
     "Store",
     "StoreFileError",
+    "Stream",
     "Thread",
     "ThreadInfo",
     "UnsupportedValueError",

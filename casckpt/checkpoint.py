@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 from casckpt.errors import InvalidInputError, NotFoundError
 from casckpt.history import pruned, states
@@ -149,6 +149,22 @@ class Checkpoint:
         Raises as `load` does, at once or when something is read.
         """
         return states.view(self._ledger.vault, self._ledger.codec, self._root(), as_path(path))
+
+    def open(self, path: str | Iterable[Step] | None = None, mode: str = "rb") -> IO[Any]:
+        """A long bytes, str or array in its state as a file to read: from any place, in bounded
+        memory.
+
+        Args:
+            path: where it lies, as of `load`.
+            mode: "rb" gives bytes: a str in UTF-8, the items of an array row by row. "r" gives
+                the text of a str, line ends as they are.
+
+        Raises:
+            InvalidInputError: another mode, or something else lies there.
+            NotFoundError, PrunedError, CorruptError: as `load`, the last two also when it is read.
+        """
+        ledger = self._ledger
+        return states.open_file(ledger.vault, ledger.codec, self._root(), as_path(path), mode)
 
     def diff(
         self,

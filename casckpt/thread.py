@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import IO, Any
 
 from casckpt.autosave import Autosave, Pace
 from casckpt.checkpoint import Checkpoint, find_point
@@ -95,6 +95,16 @@ class Thread:
     ) -> Any:
         """A state, lazy and read-only: `checkpoint(revision).view(path)`."""
         return self.checkpoint(revision).view(path)
+
+    def open(
+        self,
+        revision: Checkpoint | str | None = None,
+        *,
+        path: str | Iterable[Step] | None = None,
+        mode: str = "rb",
+    ) -> IO[Any]:
+        """A long value as a file to read: `checkpoint(revision).open(path, mode)`."""
+        return self.checkpoint(revision).open(path, mode)
 
     def save(
         self,

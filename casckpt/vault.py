@@ -1,7 +1,7 @@
 """Objects: what the trees and the history put in and get out, over an engine's bytes.
 
 Invariants: no payload leaves the vault that was not verified against the id it was asked
-by; nothing put into a draft exists before the draft's commit.
+by; nothing leads to what was put into a draft before the draft's commit.
 
 Imports: errors, ids, format (constants), storage (engine interface).
 """
@@ -10,15 +10,27 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from threading import Lock
+from typing import Self
 
 from casckpt.errors import CorruptError, PrunedError
-from casckpt.format.constants import KIND_CHECKPOINT, KIND_NAMES, KIND_PRUNED
+from casckpt.format.constants import KIND_CHECKPOINT, KIND_CHUNK, KIND_NAMES, KIND_PRUNED
 from casckpt.ids import ObjectId, object_id
-from casckpt.storage.engine import Engine, NewObject, Posting, Ref, RefUpdate, StoredObject
+from casckpt.storage.engine import (
+    Engine,
+    NewObject,
+    Posting,
+    Ref,
+    RefUpdate,
+    Stage,
+    StoredObject,
+)
 
 __all__ = ["Draft", "Vault"]
 
+STAGE_BYTES = 16 << 20
+"""Pieces of long values kept in memory before they are stored ahead of their commit."""
 CACHE_BYTES = 16 << 20
 """Verified payloads kept in memory: a few thousand leaves."""
 
@@ -127,6 +139,23 @@ class Draft:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self.objects: dict[ObjectId, NewObject] = {}
+        self.staged = False
+        """Whether pieces of long values are stored already."""
+        self._holds: ExitStack | None = None
+        self._stage: Stage | None = None
+        self._piece_bytes = 0
+
+    def __enter__(self) -> Self:
+        """In a `with` block, pieces of long values are stored as they come, STAGE_BYTES at a
+        time: nothing leads to them, and gc leaves them until the block ends.
+        """
+        self._holds = ExitStack()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._holds is not None:
+            self._holds.close()
+        self._holds = self._stage = None
 
     def put(
         self,
@@ -146,7 +175,21 @@ class Draft:
         oid = object_id(kind, payload)
         if oid not in self.objects:
             self.objects[oid] = NewObject(oid, kind, payload, children, base)
+            if kind == KIND_CHUNK:
+                self._piece_bytes += len(payload)
+                if self._piece_bytes >= STAGE_BYTES and self._holds is not None:
+                    self._store_pieces(self._holds)
         return oid
+
+    def _store_pieces(self, holds: ExitStack) -> None:
+        if self._stage is None:
+            self._stage = holds.enter_context(self._vault.engine.hold())
+        pieces = [item for item in self.objects.values() if item.kind == KIND_CHUNK]
+        self._stage(pieces)
+        for item in pieces:
+            del self.objects[item.id]
+        self._piece_bytes = 0
+        self.staged = True
 
     def commit(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 from casckpt.aio.crew import Crew
 from casckpt.checkpoint import Checkpoint as Plain
@@ -92,6 +92,13 @@ class Checkpoint:
     async def load(self, path: str | Iterable[Step] | None = None) -> Any:
         """Its state, or what lies at a path, of fresh objects; see `casckpt.Checkpoint.load`."""
         return await self._crew.read(lambda: self._plain.load(path))
+
+    async def open(self, path: str | Iterable[Step] | None = None, mode: str = "rb") -> IO[Any]:
+        """A long value in its state as a file; see `casckpt.Checkpoint.open`.
+
+        The file is a plain one: it reads where it is read, without waiting.
+        """
+        return await self._crew.read(lambda: self._plain.open(path, mode))
 
     async def view(self, path: str | Iterable[Step] | None = None) -> Any:
         """Its state, lazy and read-only: it reads where it is touched, without waiting.

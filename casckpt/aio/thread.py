@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 from casckpt.aio.autosave import Autosave
 from casckpt.aio.checkpoint import Checkpoint, Which, plain
@@ -71,6 +71,18 @@ class Thread:
     ) -> Any:
         """A state, lazy and read-only: it reads where it is touched; see `Checkpoint.view`."""
         return await self._crew.read(lambda: self._plain.view(plain(revision), path=path))
+
+    async def open(
+        self,
+        revision: Which | None = None,
+        *,
+        path: str | Iterable[Step] | None = None,
+        mode: str = "rb",
+    ) -> IO[Any]:
+        """A long value as a file, which reads where it is read; see `Checkpoint.open`."""
+        return await self._crew.read(
+            lambda: self._plain.open(plain(revision), path=path, mode=mode)
+        )
 
     async def save(
         self,

@@ -8,18 +8,31 @@ Imports: casckpt, click.
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO, Final
 
 import click
 
 import casckpt
 
-__all__ = ["input_stream", "output_path", "output_stream", "read_input", "write_output"]
+__all__ = [
+    "copy_output",
+    "input_source",
+    "input_stream",
+    "output_path",
+    "output_stream",
+    "read_input",
+    "write_output",
+]
+
+COPY_BYTES: Final = 1 << 20
+"""Copied at a time."""
 
 
 def read_input(name: str | None) -> bytes:
@@ -36,6 +49,18 @@ def read_input(name: str | None) -> bytes:
         raise click.BadParameter(msg, click.get_current_context(), param_hint="FILE") from error
 
 
+def input_source(name: str | None) -> BinaryIO:
+    """A file, open until the command ends, or standard input ("-", or no name)."""
+    if name is None or name == "-":
+        return sys.stdin.buffer
+    context = click.get_current_context()
+    try:
+        return context.with_resource(Path(name).open("rb"))
+    except OSError as error:
+        msg = f"{name}: {error.strerror}"
+        raise click.BadParameter(msg, context, param_hint="FILE") from error
+
+
 def write_output(data: bytes, name: str | None, store: Path) -> None:
     """Write to standard output ("-", or no name) or, atomically, to a file.
 
@@ -43,16 +68,22 @@ def write_output(data: bytes, name: str | None, store: Path) -> None:
         InvalidInputError: the file would lie in the store, or is a folder.
         OSError: as the system says.
     """
+    copy_output(io.BytesIO(data), name, store)
+
+
+def copy_output(source: IO[Any], name: str | None, store: Path) -> None:
+    """Write what a file holds, a piece at a time; raises as `write_output` does."""
     if name is None or name == "-":
         sys.stdout.flush()
-        sys.stdout.buffer.write(data)
+        shutil.copyfileobj(source, sys.stdout.buffer, COPY_BYTES)
         sys.stdout.buffer.flush()
         return
     target = output_path(name, store)
     if target.exists() and not target.is_file():  # a device or a pipe takes bytes as they come
-        target.write_bytes(data)
+        with target.open("wb") as file:
+            shutil.copyfileobj(source, file, COPY_BYTES)
         return
-    _replace(target, data)
+    _replace(target, source)
 
 
 def output_path(name: str, store: Path) -> Path:
@@ -91,11 +122,11 @@ def input_stream() -> BinaryIO:
     return sys.stdin.buffer
 
 
-def _replace(target: Path, data: bytes) -> None:
+def _replace(target: Path, source: IO[Any]) -> None:
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            shutil.copyfileobj(source, file, COPY_BYTES)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(_mode(target))

@@ -162,6 +162,8 @@ class Ledger:
             if isinstance(error, MissingObjects):
                 raise gone(self._books.engine, *error.ids) from None
             raise
+        finally:
+            engine.close()
         for told in held.told:
             self.events.tell(told)
 
@@ -233,27 +235,27 @@ class Ledger:
             names.check_tags(tags),
             metas.check_meta(meta),
         )
-        last = self.guides.get(thread)
+        last, anew = self.guides.get(thread), False
         while True:
-            draft = self.vault.draft()
-            root = put_state(draft, self.codec, state, last)
-            if unless is not None and self._is_state(unless, root):
-                return unless
-            content = _Content(root, put_meta(draft, self.codec, facts), label, tags)
-            try:
-                known = None if last is None else last.ref
-                point, ref = self._append(thread, draft, content, expect, known)
-            except MissingObjects as error:
-                if last is None:
-                    raise gone(self.engine, *error.ids) from None
-                # gc took something that was to be used again: build all of it anew.
-                last = None
-            else:
-                # What a batch has moved, others do not see yet.
-                seen = ref if self._here.batch is None else None
-                self.guides.keep(thread, root.guided(point.id, seen))
-                self.tell(SAVED, thread, point, began)
-                return point
+            with self.vault.draft() as draft:
+                root = put_state(draft, self.codec, state, last)
+                if unless is not None and self._is_state(unless, root):
+                    return unless
+                content = _Content(root, put_meta(draft, self.codec, facts), label, tags)
+                try:
+                    known = None if last is None else last.ref
+                    point, ref = self._append(thread, draft, content, expect, known)
+                except MissingObjects as error:
+                    if anew or not (last is not None or draft.staged):
+                        raise gone(self.engine, *error.ids) from None
+                    # gc took something that was to be used again: build all of it anew.
+                    last, anew = None, True
+                    continue
+            # What a batch has moved, others do not see yet.
+            seen = ref if self._here.batch is None else None
+            self.guides.keep(thread, root.guided(point.id, seen))
+            self.tell(SAVED, thread, point, began)
+            return point
 
     def _is_state(self, point: Point, root: Settled) -> bool:
         return root_id(self.ancestry.record(point.id).root) == root_id(root.data)
@@ -274,13 +276,13 @@ class Ledger:
             ConflictError, UnsupportedValueError, LimitError: as `append`.
         """
         began = self.events.begin(SAVED)
-        draft = self.vault.draft()
-        root = put_edit(draft, edit)
-        content = _Content(root, put_meta(draft, self.codec, meta), label, tags)
-        try:
-            point, _ = self._append(thread, draft, content, None if head is None else head.id)
-        except MissingObjects as error:
-            raise gone(self.engine, *error.ids) from None
+        with self.vault.draft() as draft:
+            root = put_edit(draft, edit)
+            content = _Content(root, put_meta(draft, self.codec, meta), label, tags)
+            try:
+                point, _ = self._append(thread, draft, content, None if head is None else head.id)
+            except MissingObjects as error:
+                raise gone(self.engine, *error.ids) from None
         last = self.guides.get(thread)
         if last is not None:
             # It proves what it knows, so it is as good for a later whole save as before.

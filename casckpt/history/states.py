@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
-from typing import Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 from casckpt.errors import CorruptError
 from casckpt.format import cbor
@@ -23,6 +23,7 @@ from casckpt.ids import ObjectId, object_id
 from casckpt.path import Path
 from casckpt.storage.engine import Ref
 from casckpt.tree import diff as diffs
+from casckpt.tree import file as files
 from casckpt.tree import native
 from casckpt.tree import view as views
 from casckpt.tree.diff import Diff
@@ -42,6 +43,7 @@ __all__ = [
     "diff",
     "load",
     "load_meta",
+    "open_file",
     "put_edit",
     "put_meta",
     "put_state",
@@ -183,6 +185,12 @@ def view(vault: Vault, codec: Codec, root: bytes, path: Path) -> Any:
     """The state, or what lies at a path in it, as a view; raises as `load` does."""
     opener = Opener(vault, codec)
     return views.view(opener, find(opener, opener.node(root), path))
+
+
+def open_file(vault: Vault, codec: Codec, root: bytes, path: Path, mode: str) -> IO[Any]:
+    """What lies at a path in a state, as a file; raises as `load` does, and InvalidInputError."""
+    opener = Opener(vault, codec)
+    return files.open_file(opener, find(opener, opener.node(root), path), mode)
 
 
 def diff(

@@ -15,6 +15,7 @@ Imports: errors, ids, the engine interface, moves.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from casckpt.errors import InvalidInputError
@@ -33,6 +34,7 @@ from casckpt.storage.engine import (
     Ref,
     RefConflict,
     RefUpdate,
+    Stage,
     StoredObject,
     Tally,
 )
@@ -52,6 +54,8 @@ class BatchEngine:
         """Refs of the engine below, as they were when the batch first moved them."""
         self._refs: dict[str, Ref] = {}
         self._add: list[Posting] = []
+        self._holds = ExitStack()
+        self._stage: Stage | None = None
 
     def flush(self) -> None:
         """Carry everything out in one commit of the engine below, which may raise as ever."""
@@ -128,6 +132,13 @@ class BatchEngine:
         self._add += add
         return moved
 
+    @contextmanager
+    def hold(self) -> Iterator[Stage]:
+        """As below, until the batch ends: what is stored ahead of it is not held back."""
+        if self._stage is None:
+            self._stage = self._holds.enter_context(self._below.hold())
+        yield self._stage
+
     def ref(self, name: str) -> Ref | None:
         """As the batch has left it."""
         return self._refs.get(name) or self._below.ref(name)
@@ -194,4 +205,6 @@ class BatchEngine:
 
     def close(self) -> None:
         """Drop what is held back; the engine below stays open."""
+        self._holds.close()
+        self._stage = None
         self._objects, self._before, self._refs, self._add = {}, {}, {}, []

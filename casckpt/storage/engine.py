@@ -19,6 +19,7 @@ Imports: ids, errors and reports only. Engines are siblings of `casckpt.format` 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -42,6 +43,7 @@ __all__ = [
     "RefConflict",
     "RefUpdate",
     "Removed",
+    "Stage",
     "StoredObject",
     "Tally",
 ]
@@ -70,6 +72,10 @@ class StoredObject(NamedTuple):
 
 Children = Callable[[StoredObject], Sequence[ObjectId]]
 """Says what a payload refers to, in order, each once; see `Engine.check`."""
+
+
+Stage = Callable[[Sequence[NewObject]], None]
+"""Stores objects at once; raises as `Engine.commit` does."""
 
 
 Removed = Callable[[int, bytes], None]
@@ -216,6 +222,15 @@ class Engine(Protocol):
             StorageError: full disk or map, permission, read-only.
 
         Where several reasons hold, any one of them is told.
+        """
+        ...
+
+    def hold(self) -> AbstractContextManager[Stage]:
+        """A block in which objects are stored before the commit that will lead to them.
+
+        The block gets a function that stores objects (children first) at once. Nothing leads to
+        them, and gc leaves them, until the block ends; what was stored before is not
+        protected. A killed process leaves them to gc.
         """
         ...
 

@@ -5,7 +5,7 @@ It serves `"memory:"`, and as the model for the LMDB engine: dicts, under one lo
 Invariants: those of `engine`; an object's order of storing (`_Row.order`) grows and is
 never used twice, and its children's are smaller.
 
-Imports: errors, ids, the engine interface, limits, moves, undivided.
+Imports: errors, ids, the engine interface, holds, limits, moves, undivided.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from casckpt.storage.engine import (
     StoredObject,
     Tally,
 )
+from casckpt.storage.holds import Holding
 from casckpt.storage.limits import check_commit, check_prefix, ref_key
 from casckpt.storage.moves import conflicts, move
 from casckpt.storage.undivided import Undivided, compared
@@ -50,7 +51,7 @@ class _Row(NamedTuple):
     children: tuple[ObjectId, ...]
 
 
-class MemoryEngine(Undivided):
+class MemoryEngine(Holding, Undivided):
     """An engine without a file; closing it forgets everything.
 
     Args:
@@ -58,6 +59,7 @@ class MemoryEngine(Undivided):
     """
 
     def __init__(self, header: bytes) -> None:
+        super().__init__()
         self.read_only = False
         self._header = header
         self._lock = threading.RLock()
@@ -272,7 +274,7 @@ class MemoryEngine(Undivided):
         """See `Engine.gc`; one step under the lock, except for `roots`."""
         start = time.perf_counter()
         with self._open():
-            horizon = self._order
+            horizon = self._horizon()
         extra = list(roots())
         with self._open():
             forgotten = self._forgettable(log_keep, now_ns)

@@ -10,6 +10,7 @@ Imports: errors, ids, the engine interface, common.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 
 from casckpt.errors import InvalidInputError
@@ -95,6 +96,26 @@ class CollectingTests(Suite):
             engine.commit(one + two)
             engine.gc(lambda: [one[0].id, lost.id])
             assert _stored(engine, one + two) == [True, False]
+
+    def test_a_hold_keeps_what_is_stored_in_it(self) -> None:
+        """What came before is no matter of its; after it everything is as ever."""
+        with self.empty() as engine:
+            before, first, second = chain(2, 1), chain(2, 2), chain(2, 3)
+            engine.commit(before)
+            with engine.hold() as store_now:
+                store_now(first)
+                assert not any(_stored(engine, second))
+                with engine.hold() as store_too:
+                    store_too(second)
+                assert _gc(engine).objects_removed == 2
+                assert _stored(engine, before + first) == [False, False, True, True]
+                engine.commit(refs=[RefUpdate("r", first[-1].id)])
+            _gc(engine)
+            assert _stored(engine, first + second) == [True, True, False, False]
+            with suppress(KeyError), engine.hold() as store_now:
+                store_now(before)
+                raise KeyError
+            assert _gc(engine).objects_removed == 2
 
     def test_the_log_holds_what_it_names(self) -> None:
         """As long as its entries are young; None: always."""

@@ -3,13 +3,14 @@
 Invariants: as `tree.fast`. A piece is known by its id: it is hashed, not compared. Nothing of
 the data is kept but ids and lengths.
 
-Imports: ids, format (constants), tree (assembly, guide, native, spine, split).
+Imports: ids, format (cbor, constants), tree (assembly, guide, native, spine, split).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.ids import ObjectId, view_id
 from casckpt.tree import native
@@ -18,8 +19,10 @@ from casckpt.tree.guide import BlobGuide, Piece
 from casckpt.tree.spine import Spine, reference
 from casckpt.tree.split import WINDOW_BYTES, piece_ends
 
-__all__ = ["BlobRun"]
+__all__ = ["BlobRun", "formed"]
 
+PIECES_MAX = 1 << 17
+"""Pieces that are remembered of one value: those of the first 7 GB or so."""
 _GUIDED_WINDOW = 1 << 18
 """Bytes mapped to bits where one piece at a time is looked for: two of the largest."""
 
@@ -63,6 +66,19 @@ class BlobRun:
                 ends = piece_ends(data, self._at, is_text=self._is_text, window=window)
             self.add(data[self._at : next(ends)], shift)
 
+    def part(self, data: bytes, *, is_all: bool) -> int:
+        """Add what can be cut of a part of it; returns how many bytes.
+
+        Args:
+            data: what comes next.
+            is_all: nothing comes behind it.
+        """
+        start, before = 0, self._at
+        for end in piece_ends(data, is_text=self._is_text, before=before, is_all=is_all):
+            self.add(data[start:end])
+            start = end
+        return start
+
     def add(self, piece: bytes, shift: int = 0) -> None:
         """Add the next piece.
 
@@ -82,12 +98,13 @@ class BlobRun:
         self._assembly.linked += sum([chunk.size for _, chunk in tops])
         return self._spine.form(prefix, self._tag)
 
-    def guide(self) -> BlobGuide:
+    def guide(self) -> BlobGuide | None:
         """For the next version."""
-        return BlobGuide(self._pieces, self._at)
+        return BlobGuide(self._pieces, self._at) if self._pieces else None
 
     def _push(self, piece: Piece) -> None:
-        self._pieces[self._at] = piece
+        if len(self._pieces) < PIECES_MAX:
+            self._pieces[self._at] = piece
         self._at += piece.size
         self._spine.push(0, reference(piece.oid, piece.items, piece.size))
 
@@ -117,3 +134,29 @@ class BlobRun:
             # Behind a change the pieces end again where they ended before.
             piece = self._old.piece_with(self._at + size - 1 - shift)
         return piece.oid if piece is not None else None
+
+
+def formed(
+    assembly: Assembly,
+    data: bytes,
+    prefix: bytes,
+    tag: int,
+    old: BlobGuide | None,
+    cuts: list[int] | None = None,
+) -> tuple[bytes, BlobGuide | None]:
+    """The encoding of a str or bytes behind `prefix`; the guide if it is a tree.
+
+    Args:
+        assembly: the build it belongs to.
+        data: the bytes, or the str in UTF-8.
+        prefix: what goes before it.
+        tag: that of the tree it would be.
+        old: the guide of its earlier version.
+        cuts: the ends of its pieces, if they are not found by content (arrays).
+    """
+    if len(data) <= c.BLOB_BYTES_MAX:
+        major = cbor.TEXT if tag == c.TAG_STR_TREE else cbor.BYTES
+        return prefix + cbor.head(major, len(data)) + data, None
+    run = BlobRun(assembly, tag, old)
+    run.whole(data, cuts)
+    return run.form(prefix), run.guide()

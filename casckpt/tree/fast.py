@@ -4,7 +4,7 @@ Invariants: the result equals `SlowBuilder`'s to the byte, with any guide or non
 test); links are noted in the order of the payload; nothing of the user's value is kept.
 
 Imports: errors, ids, format (cbor, constants), tree (assembly, blobs, guide, keyed, located,
-native, runs, source, split).
+native, runs, source, split, stream).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from casckpt.format import constants as c
 from casckpt.ids import ObjectId
 from casckpt.tree import native
 from casckpt.tree.assembly import Assembly, Mark
-from casckpt.tree.blobs import BlobRun
+from casckpt.tree.blobs import formed
 from casckpt.tree.guide import (
     SHORT_LIST,
     BlobGuide,
@@ -33,6 +33,7 @@ from casckpt.tree.located import located
 from casckpt.tree.runs import ListRun
 from casckpt.tree.source import Codec, ObjectSink, TaggedValue
 from casckpt.tree.split import ends_chunk
+from casckpt.tree.stream import Stream, stream_form
 
 __all__ = ["Built", "FastBuilder"]
 
@@ -127,6 +128,8 @@ class FastBuilder:
             except UnicodeEncodeError:
                 return self._other(value, depth, whole=whole)
             return self._blob(data, b"", c.TAG_STR_TREE, old_blob, whole=whole)
+        if kind is Stream:
+            return self._stream(value, b"", guide, whole=whole)
         if whole:
             return self._other(value, depth, whole=True)
         return self._entry(value, depth)
@@ -183,6 +186,8 @@ class FastBuilder:
             if kind is bytearray:
                 prefix += _BYTEARRAY_HEAD
             return self._blob(bytes(value), prefix, c.TAG_BYTES_TREE, None, whole=whole)
+        if kind is Stream:
+            return self._stream(value, prefix, None, whole=whole)
         mark = self._assembly.mark()
         if kind in native.SCALARS:
             return self._assembly.settle(prefix + native.encode_atom(value), mark, whole=whole)
@@ -210,24 +215,20 @@ class FastBuilder:
         return self._assembly.settle(b"".join(parts), mark, whole=whole)
 
     def _blob(
-        self,
-        data: bytes,
-        prefix: bytes,
-        tag: int,
-        old: BlobGuide | None,
-        *,
-        whole: bool = False,
-        cuts: list[int] | None = None,
-    ) -> bytes:
+        self, data: bytes, prefix: bytes, tag: int, old: BlobGuide | None,
+        *, whole: bool = False, cuts: list[int] | None = None,
+    ) -> bytes:  # fmt: skip
         mark = self._assembly.mark()
-        if len(data) <= c.BLOB_BYTES_MAX:
-            head = cbor.head(cbor.TEXT if tag == c.TAG_STR_TREE else cbor.BYTES, len(data))
-            return self._assembly.settle(prefix + head + data, mark, whole=whole)
-        run = BlobRun(self._assembly, tag, old)
-        run.whole(data, cuts)
-        form = run.form(prefix)
-        self._made = run.guide()
-        return self._assembly.settle(form, mark, whole=whole, is_tree=True)
+        form, made = formed(self._assembly, data, prefix, tag, old, cuts)
+        self._made = made or self._made
+        return self._assembly.settle(form, mark, whole=whole, is_tree=made is not None)
+
+    def _stream(self, value: Stream, prefix: bytes, guide: Guide | None, *, whole: bool) -> bytes:
+        mark = self._assembly.mark()
+        self._assembly.opaque = True
+        old = guide if type(guide) is BlobGuide else None
+        form, self._made = stream_form(self._assembly, value, prefix, old)
+        return self._assembly.settle(form, mark, whole=whole, is_tree=self._made is not None)
 
     def _list(
         self,
@@ -355,7 +356,7 @@ class FastBuilder:
                 else:
                     odd_keys |= type(key) is not int
                     name = native.as_key(self._entry(key, depth + 1))
-                if children is None or not worth_a_guide(item):
+                if children is None or not (worth_a_guide(item) or type(item) is Stream):
                     entry = self._entry(item, depth + 1)
                 else:
                     entry = self._guided(item, depth + 1, old.get(key) if old is not None else None)

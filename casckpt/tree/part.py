@@ -99,13 +99,13 @@ class ArrayParts:
             _malformed()
         self._descr = opener.load(parts[0])
         self.shape = opener.load(parts[1])
-        self._data = opener.open(parts[2])
+        self.data = opener.open(parts[2])
         if type(self.shape) is not list or not all(type(n) is int for n in self.shape):
             _malformed()
         count = math.prod(self.shape[:1])
-        if not isinstance(self._data, bytes | BlobTree) or (count and len(self._data) % count):
+        if not isinstance(self.data, bytes | BlobTree) or (count and len(self.data) % count):
             _malformed()
-        self._row_bytes = len(self._data) // count if count else 0
+        self._row_bytes = len(self.data) // count if count else 0
 
     def row(self, index: int) -> Node:
         """One row, `0 <= index < shape[0]`: an array of one axis less, or a scalar."""
@@ -129,7 +129,7 @@ class ArrayParts:
 
     def _bytes(self, low: int, high: int) -> bytes:
         wanted = slice(low * self._row_bytes, high * self._row_bytes)
-        data = self._data
+        data = self.data
         part = blob(self._opener, data, wanted) if isinstance(data, BlobTree) else data[wanted]
         if not isinstance(part, bytes):
             _malformed()

@@ -78,6 +78,19 @@ def test_it_is_awaitable_as_well_as_a_block(tmp_path, go):
     go(main())
 
 
+def test_long_values_as_files(place, go):
+    async def main():
+        async with opened(place) as store:
+            run = store.thread("t")
+            saved = await run.save({"x": casckpt.Stream([b"ab" * 50_000])})
+            with await run.open(path="x") as file:
+                file.seek(-3, 2)
+                assert file.read() == b"bab"
+            assert (await saved.open("x")).read(4) == b"abab"
+
+    go(main())
+
+
 def test_bundles(tmp_path, go):
     async def main():
         async with opened("memory:") as here, opened("memory:") as there:

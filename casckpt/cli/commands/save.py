@@ -1,10 +1,11 @@
 """`casckpt save`: a state from JSON or CBOR becomes a checkpoint.
 
-Imports: casckpt, casckpt.exchange, click, casckpt.cli.
+Imports: casckpt, casckpt.exchange, casckpt.path, click, casckpt.cli.
 """
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping, MutableSequence
 from typing import Any
 
 import click
@@ -13,11 +14,12 @@ import casckpt
 from casckpt.cli import exits
 from casckpt.cli.command import command, json_option
 from casckpt.cli.complete import complete_revision, complete_thread
-from casckpt.cli.files import read_input
+from casckpt.cli.files import input_source, read_input
 from casckpt.cli.output import checkpoint_fields, checkpoint_line, print_json
 from casckpt.cli.params import meta_option
 from casckpt.cli.session import Session, pass_session
 from casckpt.exchange import from_cbor, from_json
+from casckpt.path import Token
 
 __all__ = ["save"]
 
@@ -29,6 +31,7 @@ __all__ = ["save"]
         casckpt save support/alice state.json --label planned --tag green
         my-agent | casckpt save support/alice --meta cost=0.02 --meta model=small
         casckpt save support/alice next.json --expect 3f2a91c0   # only if that is the head
+        casckpt save support/alice weights.bin --format raw --path /model/weights
     """,
     exit_codes=(
         exits.NOT_FOUND,
@@ -49,7 +52,10 @@ __all__ = ["save"]
     metavar="REV",
     help="Save only if REV is the head ('none': only if the thread is new).",
 )
-@click.option("--format", "form", type=click.Choice(["json", "cbor"]), default="json")
+@click.option(
+    "-p", "--path", metavar="PATH", help="Put it there in the head's state, and keep the rest."
+)
+@click.option("--format", "form", type=click.Choice(["json", "cbor", "raw"]), default="json")
 @click.option("--plain", is_flag=True, help='Take objects with a "$casckpt" key literally.')
 @json_option
 @pass_session
@@ -61,6 +67,7 @@ def save(
     tags: tuple[str, ...],
     meta: dict[str, Any],
     expect: str | None,
+    path: str | None,
     form: str,
     plain: bool,
     as_json: bool,
@@ -69,14 +76,25 @@ def save(
 
     The state is plain JSON, or the JSON form that 'checkout' writes, in which tuples,
     bytes, times and so on are marked (docs/cli.md). A store named with -s is made if it
-    is not there.
+    is not there. With --format raw it is the bytes as they are, read a piece at a time.
     """
-    data = read_input(file)
-    state = from_cbor(data) if form == "cbor" else from_json(data, plain=plain)
+    state: Any
+    if form == "raw":
+        state = casckpt.Stream(input_source(file))
+    else:
+        data = read_input(file)
+        state = from_cbor(data) if form == "cbor" else from_json(data, plain=plain)
     with session.open_or_create() as store:
         run = store.thread(thread)
-        wanted = {} if expect is None else {"expect": _expected(run, expect)}
-        checkpoint = run.save(state, label=label, tags=tags, meta=meta, **wanted)
+        wanted: dict[str, Any] = {"label": label, "tags": tags, "meta": meta}
+        if expect is not None:
+            wanted["expect"] = _expected(run, expect)
+        if path is None:
+            checkpoint = run.save(state, **wanted)
+        else:
+            with run.edit(**wanted) as draft:
+                _put(draft, path, state)
+            checkpoint = draft.checkpoint
         if as_json:
             print_json(checkpoint_fields(checkpoint))
         else:
@@ -85,3 +103,29 @@ def save(
 
 def _expected(run: casckpt.Thread, expect: str) -> casckpt.Checkpoint | None:
     return None if expect == "none" else run.checkpoint(expect)
+
+
+def _put(draft: Any, path: str, value: Any) -> None:
+    """Set what lies at a path in a draft; raises NotFoundError where there is no such place."""
+    steps = casckpt.parse_path(path)
+    if not steps:
+        raise casckpt.InvalidInputError("the whole state: leave --path out")
+    try:
+        for step in steps[:-1]:
+            draft = draft[_key(draft, step)]
+        draft[_key(draft, steps[-1])] = value
+    except (LookupError, TypeError) as error:
+        msg = f"nothing can be put at {path}: it takes a dict or list there"
+        raise casckpt.NotFoundError(msg, path=path) from error
+
+
+def _key(draft: Any, step: Any) -> Any:
+    """A step as the key or index it means here; raises TypeError where nothing can be put."""
+    if not isinstance(draft, MutableSequence | MutableMapping):
+        raise TypeError(step)
+    if not isinstance(step, Token):
+        return step
+    if isinstance(draft, MutableSequence):
+        return step.in_sequence()
+    keys = step.in_mapping()
+    return next((key for key in keys if key in draft), keys[0])

@@ -9,12 +9,12 @@ Imports: errors, ids, the engine interface, limits, its neighbours.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from casckpt.errors import ClosedError, InvalidInputError
+from casckpt.errors import ClosedError, InvalidInputError, StorageError
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import (
     Children,
@@ -28,6 +28,7 @@ from casckpt.storage.engine import (
     Ref,
     RefUpdate,
     Removed,
+    Stage,
     StoredObject,
     Tally,
 )
@@ -39,6 +40,7 @@ from casckpt.storage.lmdb import (
     compact,
     files,
     index,
+    leases,
     objects,
     pack,
     plan,
@@ -159,6 +161,23 @@ class LmdbEngine:
         if self._full and here.durability != "full":
             self.sync()
         return moved
+
+    @contextmanager
+    def hold(self) -> Iterator[Stage]:
+        """See `Engine.hold`."""
+        here = self._open()
+        here.check_writable(read_only=self.read_only)
+        key = here.write(lambda txn: leases.hold(txn, here.tables))
+        try:
+            yield self._stage
+        finally:
+            with suppress(StorageError):  # it ends with this process anyway
+                here.write(lambda txn: leases.drop(txn, here.tables, key))
+
+    def _stage(self, objects: Sequence[NewObject]) -> None:
+        here = self._open()
+        check_commit(objects, (), (), ())
+        commit.carry_out(here, plan.plan(here, objects, (), uses=(), add=(), remove=()))
 
     def ref(self, name: str) -> Ref | None:
         """See `Engine.ref`."""

@@ -1,14 +1,14 @@
 """Signs in `meta` that somebody is in the middle of something: long commits, gc, packing.
 
-A commit of more than one transaction leaves a lease with its first seq, and gc holds for
-live whatever lies from there on. Who crashes leaves the sign behind; it is recognised by
+A commit of more than one transaction leaves a lease with its first seq, and so does whoever
+stores objects ahead of their commit (`hold`); gc holds for live whatever lies from there on. Who crashes leaves the sign behind; it is recognised by
 the process's number, its start time, the boot and the process namespace, and ignored then.
 No clock decides anything, and nothing depends on the judgement for safety: a commit checks
 everything again in its last transaction, and a gc notices that another one has removed
 something (`State.epoch`).
 
-Invariants: a lease is written in the same transaction as the first row it protects, and
-removed in the one that moves the refs. gc and packing have one sign between them (`Turn`),
+Invariants: a lease is written in the same transaction as the first row it protects or before,
+and removed in the one that moves the refs. gc and packing have one sign between them (`Turn`),
 and write nothing without seeing it in the same transaction.
 
 Imports: errors, tables.
@@ -24,9 +24,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from casckpt.errors import StorageError
-from casckpt.storage.lmdb.tables import Tables, number_key
+from casckpt.storage.lmdb.tables import Tables, last_seq, number_key, state
 
-__all__ = ["GC", "Turn", "claim", "drop", "holder", "is_alive", "lease_key", "lowest", "owner"]
+__all__ = [
+    "GC",
+    "Turn",
+    "claim",
+    "drop",
+    "hold",
+    "holder",
+    "is_alive",
+    "lease_key",
+    "lowest",
+    "owner",
+]
 
 GC: Final = b"gc"
 _LEASE: Final = b"lease"
@@ -91,6 +102,15 @@ def claim(txn: Any, tables: Tables, key: bytes, sign: bytes | None = None) -> No
     txn.put(key, sign or owner(), db=tables.meta)
 
 
+def hold(txn: Any, tables: Tables) -> bytes:
+    """Leave a lease for what this process stores from now on; returns its key, no other's."""
+    seq = last_seq(txn, tables, state(txn, tables).seq_floor) + 1
+    sign = owner(next(_runs))
+    key = lease_key(seq) + sign
+    claim(txn, tables, key, sign)
+    return key
+
+
 def drop(txn: Any, tables: Tables, key: bytes) -> None:
     """Take a sign away."""
     txn.delete(key, db=tables.meta)
@@ -115,7 +135,7 @@ def lowest(txn: Any, tables: Tables, *, clean: bool) -> int | None:
         there = cursor.set_range(_LEASE)
         while there and cursor.key().startswith(_LEASE):
             if is_alive(cursor.value()):
-                found = found or int.from_bytes(cursor.key()[len(_LEASE) :], "big")
+                found = found or int.from_bytes(cursor.key()[len(_LEASE) :][:8], "big")
                 there = cursor.next()
             elif clean:
                 there = cursor.delete() and bool(cursor.key())
