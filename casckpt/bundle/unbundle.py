@@ -15,7 +15,6 @@ stream, verify).
 from __future__ import annotations
 
 import tempfile
-from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping
 from typing import BinaryIO, Final, NamedTuple
 
@@ -34,7 +33,7 @@ from casckpt.format.constants import KIND_CHECKPOINT, KIND_CHUNK, KIND_TAGS
 from casckpt.format.records import TagsRecord
 from casckpt.history import names
 from casckpt.history.ancestry import Point
-from casckpt.history.graft import Grafted, NewThread, graft, postings
+from casckpt.history.graft import Grafted, NewThread, graft, owner, postings
 from casckpt.history.ledger import Ledger
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import MissingObjects, NewObject, Posting
@@ -324,22 +323,14 @@ def _graft(
 ) -> list[Grafted]:
     """Move the threads, in the order of the bundle."""
     places = {oid: number for number, oid in enumerate(checker.points, 1)}
-    ends = sorted(
-        (places.get(thread.head, 0), number) for number, thread in enumerate(head.threads)
-    )
-
-    def owner(checkpoint: ObjectId) -> int:
-        """Number of the thread among whose checkpoints it stands."""
-        place = bisect_left(ends, (places.get(checkpoint, 0), 0))
-        return ends[min(place, len(ends) - 1)][1]
-
+    find = owner(places, [thread.head for thread in head.threads])
     tagged: list[list[Point]] = [[] for _ in head.threads]
     for point in checker.points.values():
         if point.tags:
-            tagged[owner(point.id)].append(point)
+            tagged[find(point.id)].append(point)
     moved: list[list[TagsRecord]] = [[] for _ in head.threads]
     for _, _, tags in checker.tagged:
-        moved[owner(tags.checkpoint)].append(tags)
+        moved[find(tags.checkpoint)].append(tags)
     done = []
     for thread, points, retagged in zip(head.threads, tagged, moved, strict=True):
         origin, name = thread.origin, targets[thread.name]

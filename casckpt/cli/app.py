@@ -17,6 +17,7 @@ from casckpt.cli.commands.checkout import checkout
 from casckpt.cli.commands.completion import completion
 from casckpt.cli.commands.demo import demo
 from casckpt.cli.commands.diff import diff
+from casckpt.cli.commands.export import export
 from casckpt.cli.commands.find import find
 from casckpt.cli.commands.importing import import_
 from casckpt.cli.commands.init import init
@@ -37,7 +38,7 @@ GROUPS: Final[dict[str, tuple[click.Command, ...]]] = {
     "Begin": (demo, init, save, import_),
     "Look": (threads, log, show, checkout, diff, find, reflog),
     "Move": (fork, rewind, undo, tag, rm),
-    "Exchange": (bundle,),
+    "Exchange": (export, bundle),
     "Upkeep": (prune, gc, pack, compact, fsck, stats),
     "Shell": (completion,),
 }

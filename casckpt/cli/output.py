@@ -39,9 +39,9 @@ ID_DIGITS: Final = 10
 """Digits of an id shown to people; enough for millions of checkpoints."""
 
 
-def print_json(record: dict[str, Any]) -> None:
+def print_json(record: dict[str, Any], *, err: bool = False) -> None:
     """One JSON object on a line of its own."""
-    click.echo(json.dumps(record, ensure_ascii=False, separators=(", ", ": ")).encode())
+    click.echo(json.dumps(record, ensure_ascii=False, separators=(", ", ": ")).encode(), err=err)
 
 
 def short(id: str | None) -> str:

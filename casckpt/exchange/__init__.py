@@ -1,12 +1,24 @@
-"""Other people's formats: states as JSON and as CBOR, recorded agent runs.
+"""Other people's formats: states as JSON and as CBOR, checkpoints as JSON Lines, recorded runs.
 
-Nothing here decides what a store holds; it turns values into text and back, and feeds
-recorded runs to the public API.
+Nothing here decides what a store holds; it turns values and histories into text and back.
 
 Imports: its own modules, which import the public package, values, tree and format.
 """
 
 from casckpt.exchange.cborform import from_cbor, to_cbor
 from casckpt.exchange.jsonform import from_json, to_form, to_json
+from casckpt.exchange.lines import Exported, export_jsonl, export_thread
+from casckpt.exchange.read_lines import Imported, import_jsonl
 
-__all__ = ["from_cbor", "from_json", "to_cbor", "to_form", "to_json"]
+__all__ = [
+    "Exported",
+    "Imported",
+    "export_jsonl",
+    "export_thread",
+    "from_cbor",
+    "from_json",
+    "import_jsonl",
+    "to_cbor",
+    "to_form",
+    "to_json",
+]

@@ -36,7 +36,7 @@ from casckpt.errors import CorruptError, InvalidInputError, LimitError
 from casckpt.format import constants as c
 from casckpt.values import Registry
 
-__all__ = ["MARK", "from_json", "to_form", "to_json"]
+__all__ = ["MARK", "from_form", "from_json", "parse", "room", "to_form", "to_json"]
 
 MARK: Final = "$casckpt"
 """The key that tells a wrapper from an object of the state."""
@@ -54,7 +54,7 @@ _TAGS: Final = {name: tag for tag, name in _TAG_NAMES.items()}
 
 
 @contextmanager
-def _room() -> Iterator[None]:
+def room() -> Iterator[None]:
     """Let the interpreter follow the deepest value there is.
 
     A value may be DEPTH_MAX containers deep, and its form up to six times as deep.
@@ -77,7 +77,7 @@ def to_json(value: Any, *, indent: int | None = None, registry: Registry | None 
         UnsupportedValueError: a value that no store could hold either.
     """
     separators = (",", ":") if indent is None else (",", ": ")
-    with _room():
+    with room():
         form = to_form(value, registry=registry)
         return json.dumps(
             form, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators
@@ -192,16 +192,38 @@ def from_json(text: str | bytes, *, plain: bool = False, registry: Registry | No
         InvalidInputError: not JSON (`details`: line, column), or a malformed wrapper
             (`details`: path).
     """
-    with _room():
+    with room():
         value = _parse(text)
         if plain or not _may_have_wrappers(text):
             return value
+        return from_form(value, registry=registry)
+
+
+def parse(text: str | bytes) -> Any:
+    """A JSON text as Python values, wrappers as they stand; raises as `from_json` does.
+
+    A key that stands twice, NaN and Infinity are refused.
+    """
+    with room():
+        return _parse(text)
+
+
+def from_form(form: Any, *, registry: Registry | None = None) -> Any:
+    """The value of a JSON form that was parsed (`parse`, `to_form`).
+
+    Raises:
+        InvalidInputError: a malformed wrapper (`details`: path).
+    """
+    with room():
         try:
-            return _Reader(registry or Registry()).value(value)
+            return _Reader(registry or Registry()).value(form)
         except _MalformedError as bad:
             path = "".join(f"/{str(key).replace('~', '~0').replace('/', '~1')}" for key in bad.path)
             msg = f"malformed {MARK} wrapper at {path or 'the top'}: {bad.why}"
             raise InvalidInputError(msg, path=path) from bad
+        except RecursionError as error:
+            msg = f"nested more than {c.DEPTH_MAX} containers deep"
+            raise LimitError(msg) from error
 
 
 def _may_have_wrappers(text: str | bytes) -> bool:

@@ -12,7 +12,8 @@ Imports: errors, ids, format (records, constants), storage (engine interface), v
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from casckpt.errors import ConflictError
@@ -27,7 +28,7 @@ from casckpt.ids import ObjectId
 from casckpt.storage.engine import MissingObjects, Posting, Ref, RefConflict, RefUpdate
 from casckpt.vault import Draft
 
-__all__ = ["Grafted", "How", "NewThread", "graft", "postings"]
+__all__ = ["Grafted", "How", "NewThread", "check", "graft", "owner", "postings"]
 
 How = Literal["new", "forward", "overwritten", "unchanged", "ahead"]
 """What became of a thread: it was not there; its head moved forward; it moved elsewhere; it was
@@ -112,6 +113,27 @@ def graft(ledger: Ledger, new: NewThread, *, overwrite: bool = False) -> Grafted
         old = None if ref is None else ref.target
         return Grafted(name, how, old, new.head if move is not None or old is None else old)
     raise crowded(name)
+
+
+def owner(places: Mapping[ObjectId, int], heads: Sequence[ObjectId]) -> Callable[[ObjectId], int]:
+    """Says with which of some threads what belongs to a checkpoint goes: the first to reach it.
+
+    Args:
+        places: where checkpoints stand in what came, from 1; missing: they were here before.
+        heads: of the threads.
+    """
+    ends = sorted((places.get(head, 0), number) for number, head in enumerate(heads))
+
+    def find(checkpoint: ObjectId) -> int:
+        place = bisect_left(ends, (places.get(checkpoint, 0), 0))
+        return ends[min(place, len(ends) - 1)][1]
+
+    return find
+
+
+def check(ledger: Ledger, name: str, head: ObjectId, *, overwrite: bool = False) -> How:
+    """What `graft` would do, now; raises as it does."""
+    return _how(ledger, name, ledger.ref(name), ledger.ancestry.point(head), overwrite=overwrite)
 
 
 def _how(ledger: Ledger, name: str, ref: Ref | None, new: Point, *, overwrite: bool) -> How:

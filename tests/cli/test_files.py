@@ -189,7 +189,8 @@ def test_a_store_from_the_future_stays_untouched(
 def test_a_bundle_through_a_pipe(folder: Path) -> None:
     assert run(["-s", "here", "save", "t"], b"[1, 2]").exit_code == 0
     made = run(["-s", "here", "bundle", "create", "-"])
-    assert (made.exit_code, made.stderr) == (0, "")
+    assert made.exit_code == 0
+    assert made.stderr.startswith("bundled 1 checkpoint of 1 thread (")
     assert made.stdout.startswith(b"casckpt bundle 1\n")
     assert run(["bundle", "verify", "-"], made.stdout).output.startswith("- is sound: 1 ")
     assert run(["-s", "there", "bundle", "unbundle", "-"], made.stdout).exit_code == 0

@@ -41,6 +41,7 @@ NAMES = [
     "stats",
     "import",
     "bundle",
+    "export",
     "demo",
     "completion",
 ]

@@ -24,15 +24,16 @@ from casckpt.cli.progress import meter
 from casckpt.cli.session import Session, pass_session
 from casckpt.cli.values import clean
 
-__all__ = ["bundle"]
+__all__ = ["SHOWN", "bundle"]
 
-_SHOWN: Final = {
+SHOWN: Final[dict[str, str]] = {
     "new": "new",
     "forward": "moved forward",
     "overwritten": "overwritten ('casckpt undo' takes it back)",
     "unchanged": "as it was",
     "ahead": "as it was: what is here comes after what came",
 }
+"""What became of a thread, for people."""
 
 
 @command(
@@ -101,16 +102,16 @@ def create(
         "file_bytes": done.file_bytes,
         "seconds": round(time.perf_counter() - began, 3),
     }
-    if file == "-":
-        return
+    piped = file == "-"
     if as_json:
-        output.print_json(facts)
+        output.print_json(facts, err=piped)
         return
     click.echo(
         f"bundled {_count(done.checkpoints, 'checkpoint')} of {_count(len(done.threads), 'thread')}"
-        f" into {clean(file)} ({style.size(done.file_bytes)})"
+        f"{'' if piped else ' into ' + clean(file)} ({style.size(done.file_bytes)})",
+        err=piped,
     )
-    _say_needed(done.prerequisites)
+    _say_needed(done.prerequisites, err=piped)
 
 
 @command(
@@ -220,7 +221,7 @@ def unbundle(
 
 
 def _row(thread: UnbundledThread) -> tuple[str, str, str]:
-    return clean(thread.name), output.short(thread.head), _SHOWN[thread.how]
+    return clean(thread.name), output.short(thread.head), SHOWN[thread.how]
 
 
 def _renaming(text: str) -> tuple[str, str]:
@@ -252,11 +253,10 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _say_needed(ids: tuple[str, ...]) -> None:
+def _say_needed(ids: tuple[str, ...], *, err: bool = False) -> None:
     if ids:
-        click.echo(f"it builds on {_count(len(ids), 'checkpoint')}, which must be there already:")
-        for id in ids:
-            click.echo(f"  {id}")
+        what = f"it builds on {_count(len(ids), 'checkpoint')}, which must be there already:"
+        click.echo("\n  ".join([what, *ids]), err=err)
 
 
 COMMANDS: Final[tuple[Command, ...]] = (create, verify, unbundle)

@@ -13,12 +13,17 @@ from typing import Final
 import click
 
 from casckpt.cli.command import Command, Group
+from casckpt.cli.commands.import_jsonl import import_jsonl_command
 from casckpt.cli.commands.import_langgraph import import_langgraph_sqlite
 from casckpt.cli.commands.import_trace import import_trace
 
 __all__ = ["SOURCES", "import_"]
 
-SOURCES: Final[tuple[Command, ...]] = (import_trace, import_langgraph_sqlite)
+SOURCES: Final[tuple[Command, ...]] = (
+    import_trace,
+    import_jsonl_command,
+    import_langgraph_sqlite,
+)
 
 
 @click.group(
