@@ -3,7 +3,7 @@
 Of each thread: the checkpoints that the other side does not have, oldest first; before each,
 the objects of its state and meta that are not in the bundle yet; behind each, its tags, if
 they were changed after it was saved. What the other side has is told by checkpoints: it has
-their histories, and all that those refer to.
+their histories, and all that those refer to. Of a pruned checkpoint goes what is left of it.
 
 Invariants: the same threads, in the same state, give the same bytes. Memory is one block and
 about 150 bytes an object.
@@ -22,11 +22,12 @@ from casckpt.bundle.layout import BundledThread, Head
 from casckpt.bundle.stream import BundleWriter
 from casckpt.bundle.verify import Progress
 from casckpt.errors import CorruptError, NotFoundError, PrunedError
-from casckpt.format.constants import KIND_CHECKPOINT, KIND_TAGS
+from casckpt.format.constants import KIND_CHECKPOINT, KIND_PRUNED, KIND_TAGS
 from casckpt.format.records import CheckpointRecord
 from casckpt.history import names, notes
 from casckpt.history.collected import gone
 from casckpt.history.ledger import Ledger
+from casckpt.history.left import left_of
 from casckpt.history.listing import near_threads
 from casckpt.history.notes import ThreadOrigin
 from casckpt.ids import ObjectId
@@ -47,8 +48,8 @@ class BundleReport(NamedTuple):
     objects: int
     prerequisites: tuple[str, ...]
     """Ids of checkpoints that a store must have before it can take the bundle in."""
-    absent: tuple[str, ...]
-    """Ids of checkpoints of these histories that are gone from this store."""
+    pruned: int
+    """Checkpoints whose states were pruned, and do not go along."""
     payload_bytes: int
     """Of the objects, uncompressed."""
     file_bytes: int
@@ -60,7 +61,6 @@ class _Plan:
     checkpoints: list[ObjectId] = field(default_factory=list)
     """Parents before children."""
     prerequisites: set[ObjectId] = field(default_factory=set)
-    absent: set[ObjectId] = field(default_factory=set)
     moved_tags: dict[ObjectId, ObjectId] = field(default_factory=dict)
     """Checkpoint -> the object with its tags, where they were changed."""
 
@@ -90,7 +90,7 @@ def create(
         PrunedError: something of a history is gone.
     """
     plan = _plan(ledger, _chosen(ledger, threads, prefix), frozenset(have))
-    head = Head(tuple(plan.threads), _sorted(plan.prerequisites), _sorted(plan.absent))
+    head = Head(tuple(plan.threads), _sorted(plan.prerequisites))
     writer = BundleWriter(target, head)
     walk = _Walk(ledger)
     walk.skip(plan.prerequisites)
@@ -111,7 +111,7 @@ def create(
         checkpoints=writer.checkpoints,
         objects=writer.entries,
         prerequisites=tuple(oid.hex() for oid in head.prerequisites),
-        absent=tuple(oid.hex() for oid in head.absent),
+        pruned=walk.pruned,
         payload_bytes=writer.payload_bytes,
         file_bytes=writer.written_bytes,
     )
@@ -199,20 +199,28 @@ class _Walk:
     """Reads what checkpoints refer to, each object once, children first."""
 
     def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
         self._engine = ledger.engine
         self._seen: set[ObjectId] = set()
+        self.pruned = 0
 
     def skip(self, checkpoints: Iterable[ObjectId]) -> None:
         """Take what these refer to (but not their histories) for known."""
         for oid in checkpoints:
             for _ in self.new(oid):
                 pass
+        self.pruned = 0
 
     def new(self, checkpoint: ObjectId) -> Iterator[StoredObject]:
         """A checkpoint's objects that were not given yet, then the checkpoint itself."""
         stack: list[tuple[StoredObject, Iterator[StoredObject]]] = []
-        top = self.read(checkpoint)
         self._seen.add(checkpoint)
+        left = left_of(self._ledger, self._ledger.ancestry.point(checkpoint))
+        if left is not None:
+            self.pruned += 1
+            yield StoredObject(checkpoint, KIND_PRUNED, left)
+            return
+        top = self.read(checkpoint)
         stack.append((top, self._below(top)))
         while stack:
             here, below = stack[-1]

@@ -56,7 +56,7 @@ BLOCK_BYTES: Final = 8 << 20
 """A block is closed once it has so many bytes of payloads: against 2 MB, up to a tenth smaller."""
 BLOCK_ENTRIES_MAX: Final = 1 << 16
 THREADS_MAX: Final = 1 << 16
-"""Of one bundle; prerequisites and absent checkpoints, too, are no more than this."""
+"""Of one bundle; prerequisites, too, are no more than this."""
 _BLOCK: Final = Struct(">III")
 _NUMBER_MAX: Final = (1 << 63) - 1
 
@@ -76,8 +76,6 @@ class Head(NamedTuple):
     """In order of their names."""
     prerequisites: tuple[ObjectId, ...] = ()
     """Checkpoints that must be there already."""
-    absent: tuple[ObjectId, ...] = ()
-    """Checkpoints of the threads' histories that were gone when the bundle was made."""
 
     def encode(self) -> bytes:
         """The body of the section; raises LimitError."""
@@ -88,7 +86,7 @@ class Head(NamedTuple):
         threads = [[t.name, t.head, *t.origin] for t in self.threads]
         fields = [
             *("casckpt bundle", c.FORMAT_VERSION, header.PARAMETERS),
-            *(threads, [*self.prerequisites], [*self.absent]),
+            *(threads, [*self.prerequisites]),
         ]
         return cbor.encode_plain(fields)
 
@@ -113,10 +111,10 @@ class Head(NamedTuple):
         if not cbor.is_canonical(body):
             raise CorruptError("its head is not the one encoding of what it says")
         match fields:
-            case [_, _, _, list(threads), list(needed), list(absent)] if (
-                max(len(threads), len(needed), len(absent)) <= THREADS_MAX
+            case [_, _, _, list(threads), list(needed)] if (
+                max(len(threads), len(needed)) <= THREADS_MAX
             ):
-                head = cls(tuple(map(_thread, threads)), _ids(needed), _ids(absent))
+                head = cls(tuple(map(_thread, threads)), _ids(needed))
             case _:
                 raise CorruptError("its head is malformed")
         names = [thread.name for thread in head.threads]

@@ -20,7 +20,7 @@ from casckpt.errors import (
     InvalidInputError,
     LimitError,
 )
-from casckpt.format.constants import KIND_CHECKPOINT, PAYLOAD_BYTES_MAX
+from casckpt.format.constants import KIND_CHECKPOINT, KIND_PRUNED, PAYLOAD_BYTES_MAX
 from casckpt.ids import ObjectId, object_id
 
 __all__ = ["PAYLOAD_BYTES_IN_ALL_MAX", "BundleReader", "BundleWriter", "Entry"]
@@ -28,6 +28,7 @@ __all__ = ["PAYLOAD_BYTES_IN_ALL_MAX", "BundleReader", "BundleWriter", "Entry"]
 PAYLOAD_BYTES_IN_ALL_MAX = 64 << 30
 """Payload bytes that one bundle may expand to, unless the caller allows more."""
 _READ_BYTES = 1 << 20
+_CHECKPOINTS = frozenset({KIND_CHECKPOINT, KIND_PRUNED})
 
 
 class Entry(NamedTuple):
@@ -65,7 +66,7 @@ class BundleWriter:
         self._block.append((kind, payload))
         self._block_bytes += len(payload)
         self.entries += 1
-        self.checkpoints += kind == KIND_CHECKPOINT
+        self.checkpoints += kind in _CHECKPOINTS
         self.payload_bytes += len(payload)
 
     def finish(self) -> None:
@@ -134,7 +135,7 @@ class BundleReader:
             try:
                 for object_kind, payload in layout.decode_entries(body):
                     entries += 1
-                    checkpoints += object_kind == KIND_CHECKPOINT
+                    checkpoints += object_kind in _CHECKPOINTS
                     payload_bytes += len(payload)
                     if payload_bytes > self._bytes_max:
                         self._too_much()

@@ -29,7 +29,7 @@ from casckpt.errors import (
     PrunedError,
     StorageError,
 )
-from casckpt.format.constants import KIND_CHECKPOINT, KIND_CHUNK, KIND_TAGS
+from casckpt.format.constants import KIND_CHECKPOINT, KIND_CHUNK, KIND_PRUNED, KIND_TAGS
 from casckpt.format.records import TagsRecord
 from casckpt.history import names
 from casckpt.history.ancestry import Point
@@ -46,6 +46,7 @@ _BATCH_OBJECTS: Final = 1_000
 _TRIES_MAX: Final = 3
 """Times that gc may take what was stored, before a thread has it."""
 _COPY_BYTES: Final = 1 << 20
+_CHECKPOINTS: Final = frozenset({KIND_CHECKPOINT, KIND_PRUNED})
 
 
 class UnbundledThread(NamedTuple):
@@ -209,7 +210,11 @@ def _checker(ledger: Ledger, reader: BundleReader) -> Checker:
     """Begin to check, with the head; raises NotFoundError if a prerequisite is not here."""
     needed = list(reader.head.prerequisites)
     here = _Here(ledger)
-    lacking = [oid.hex() for oid in needed if here.point(oid) is None]
+    lacking = []
+    for oid in needed:
+        point = here.point(oid)
+        if point is None or point.left is not None:  # its state is what is built on
+            lacking.append(oid.hex())
     if lacking:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         msg = (
@@ -306,7 +311,7 @@ class _Storing:
         self.objects += len(self._batch)
         self.objects_new += len(new)
         self.checkpoints_new += sum(
-            item.kind == KIND_CHECKPOINT and item.id in new for item in self._batch
+            item.kind in _CHECKPOINTS and item.id in new for item in self._batch
         )
         self.payload_bytes += self._bytes
         self._batch, self._lists, self._bytes = [], [], 0

@@ -10,7 +10,7 @@ end (`casckpt fsck --level structure` does).
 Invariants: nothing is written. Memory is about 150 bytes an object and 500 a checkpoint.
 
 Imports: errors, ids, format (constants, records), storage (engine interface), history (names,
-ancestry), upkeep (contents), bundle (layout, stream).
+ancestry, left), upkeep (contents), bundle (layout, stream).
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from typing import BinaryIO, NamedTuple
 from casckpt.bundle.layout import Head
 from casckpt.bundle.stream import PAYLOAD_BYTES_IN_ALL_MAX, BundleReader, Entry
 from casckpt.errors import CasckptError, CorruptError, InvalidInputError
-from casckpt.format.constants import KIND_CHECKPOINT, KIND_TAGS
+from casckpt.format.constants import KIND_CHECKPOINT, KIND_PRUNED, KIND_TAGS
 from casckpt.format.records import CheckpointRecord, TagsRecord
 from casckpt.history import names
 from casckpt.history.ancestry import Point, jump_step
+from casckpt.history.left import checked_left
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import StoredObject
 from casckpt.upkeep.contents import references
@@ -36,12 +37,12 @@ __all__ = [
     "Outside",
     "Progress",
     "check_all",
-    "summary",
     "verify",
 ]
 
 Progress = Callable[[str, int, int], None]
 _TOLD_EVERY = 256
+_OF_HISTORY = frozenset({KIND_CHECKPOINT, KIND_PRUNED, KIND_TAGS})
 
 
 class Outside:
@@ -66,7 +67,7 @@ class Checked(NamedTuple):
     payload: bytes
     children: tuple[ObjectId, ...]
     record: CheckpointRecord | None
-    """If it is a checkpoint."""
+    """If it is a checkpoint; of one that was pruned, without state and meta."""
     tags: TagsRecord | None
     """If it holds tags."""
 
@@ -85,6 +86,8 @@ class Checker:
         self._needed = frozenset(head.prerequisites)
         self._kinds: dict[ObjectId, int] = {}
         self._retagged: set[ObjectId] = set()
+        self.pruned = 0
+        """Checkpoints whose states do not come along."""
         self.points: dict[ObjectId, Point] = {}
         """The checkpoints of the bundle, in its order."""
         self.tagged: list[tuple[int, ObjectId, TagsRecord]] = []
@@ -102,11 +105,17 @@ class Checker:
         """
         if entry.id in self._kinds:
             raise CorruptError(f"object {entry.id.hex()[:16]} stands twice")
-        children = tuple(references(StoredObject(entry.id, entry.kind, entry.payload)))
-        self._check_children(entry, children)
         record = tags = None
-        if entry.kind == KIND_CHECKPOINT:
-            record = CheckpointRecord.decode(entry.payload)
+        if entry.kind == KIND_PRUNED:
+            record = checked_left(entry.payload).record
+            children = record.parents
+            self.pruned += 1
+        else:
+            children = tuple(references(StoredObject(entry.id, entry.kind, entry.payload)))
+            if entry.kind == KIND_CHECKPOINT:
+                record = CheckpointRecord.decode(entry.payload)
+        self._check_children(entry, children, () if record is None else record.parents)
+        if record is not None:
             self.points[entry.id] = self._placed(entry.id, record)
         elif entry.kind == KIND_TAGS:
             tags = TagsRecord.decode(entry.payload)
@@ -122,19 +131,18 @@ class Checker:
                 msg = f"the head of {thread.name} is neither in the bundle nor a prerequisite"
                 raise CorruptError(msg)
 
-    def _check_children(self, entry: Entry, children: tuple[ObjectId, ...]) -> None:
+    def _check_children(
+        self, entry: Entry, children: tuple[ObjectId, ...], history: tuple[ObjectId, ...]
+    ) -> None:
         beyond = [oid for oid in children if oid not in self._kinds]
         missing = beyond if not self._needed else self._outside.missing(beyond) if beyond else ()
         for oid in missing:
             msg = f"object {entry.id.hex()[:16]} refers to {oid.hex()[:16]}, which is missing"
             raise CorruptError(msg)
-        history: tuple[ObjectId, ...] = ()
-        if entry.kind == KIND_CHECKPOINT:
-            history = CheckpointRecord.decode(entry.payload).parents
-        elif entry.kind == KIND_TAGS:
+        if entry.kind == KIND_TAGS:
             history = children
         for oid in children:
-            if self._kinds.get(oid) in {KIND_CHECKPOINT, KIND_TAGS} and oid not in history:
+            if self._kinds.get(oid) in _OF_HISTORY and oid not in history:
                 msg = f"object {entry.id.hex()[:16]} has a checkpoint where a value belongs"
                 raise CorruptError(msg)
 
@@ -205,9 +213,9 @@ class BundleSummary(NamedTuple):
     """Ids, in the order of the threads."""
     prerequisites: tuple[str, ...]
     """Ids of checkpoints that a store must have before it can take the bundle in."""
-    absent: tuple[str, ...]
-    """Ids of checkpoints that were gone when it was made."""
     checkpoints: int
+    pruned: int
+    """Of these, those whose states were pruned, and do not come along."""
     objects: int
     payload_bytes: int
     """Of the objects, uncompressed."""
@@ -254,18 +262,18 @@ def verify(
     except CorruptError as error:
         reader.place(error)
     check_all(reader, checker, progress)
-    return summary(reader)
+    return _summary(reader, checker)
 
 
-def summary(reader: BundleReader) -> BundleSummary:
+def _summary(reader: BundleReader, checker: Checker) -> BundleSummary:
     """What a reader that has come to the end has read."""
     head, end = reader.head, reader.end
     return BundleSummary(
         threads=tuple(thread.name for thread in head.threads),
         heads=tuple(thread.head.hex() for thread in head.threads),
         prerequisites=tuple(oid.hex() for oid in head.prerequisites),
-        absent=tuple(oid.hex() for oid in head.absent),
-        checkpoints=0 if end is None else end.checkpoints,
+        checkpoints=len(checker.points),
+        pruned=checker.pruned,
         objects=0 if end is None else end.entries,
         payload_bytes=0 if end is None else end.payload_bytes,
         file_bytes=reader.offset,

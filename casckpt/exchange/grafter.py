@@ -16,13 +16,14 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from casckpt.errors import InvalidInputError, PrunedError, StorageError
-from casckpt.format.constants import KIND_CHECKPOINT
+from casckpt.format.constants import KIND_CHECKPOINT, KIND_PRUNED
 from casckpt.format.records import CheckpointRecord, TagsRecord
 from casckpt.history import meta as metas
 from casckpt.history import names
 from casckpt.history.ancestry import Point
 from casckpt.history.graft import Grafted, NewThread, check, graft, owner, postings
 from casckpt.history.ledger import Ledger
+from casckpt.history.left import checked_left
 from casckpt.history.notes import ThreadOrigin
 from casckpt.history.states import Guides, load, put_meta, put_state
 from casckpt.ids import ObjectId
@@ -109,8 +110,19 @@ class Grafter:
             agree(oid)
         new = islice(self._draft.objects.values(), before, None)
         self._bytes += sum(len(item.payload) for item in new)
-        self._took(come, oid, record)
-        self._guides.keep(come.thread, root.guided(oid))
+        self._states[oid] = come.state
+        if len(self._states) > _STATES_MAX:
+            del self._states[next(iter(self._states))]
+        self._placed(oid, record)
+        self._guides.keep(come.thread, root.guided(oid, None))
+        return oid
+
+    def add_left(self, payload: bytes) -> ObjectId:
+        """Store what is left of a pruned checkpoint (`checked_left`), its parent before it."""
+        record = checked_left(payload).record
+        base = record.parents[0] if record.parents else None
+        oid = self._draft.put(KIND_PRUNED, payload, record.parents, base)
+        self._placed(oid, record)
         return oid
 
     def state(self, checkpoint: ObjectId) -> Any:
@@ -167,13 +179,10 @@ class Grafter:
             raise InvalidInputError("its time is not later than that of its parent")
         return earliest
 
-    def _took(self, come: Come, oid: ObjectId, record: CheckpointRecord) -> None:
+    def _placed(self, oid: ObjectId, record: CheckpointRecord) -> None:
         point = self._ledger.ancestry.keep(oid, record)
         if record.tags:
             self._tagged.append(point)
-        self._states[oid] = come.state
-        if len(self._states) > _STATES_MAX:
-            del self._states[next(iter(self._states))]
         self._lists += postings(oid, record)
         self._places.setdefault(oid, len(self._places) + 1)
         if self._bytes >= _BATCH_BYTES or len(self._draft.objects) >= _BATCH_OBJECTS:

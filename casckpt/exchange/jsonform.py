@@ -43,6 +43,7 @@ MARK: Final = "$casckpt"
 
 _INT_BITS_MAX: Final = 13_000
 """Python prints no int of more than 4,300 digits; this is safely below."""
+_TOO_DEEP: Final = f"nested more than {c.DEPTH_MAX} containers deep"
 _NAN_BITS: Final = 0x7FF8_0000_0000_0000
 
 _TAG_NAMES: Final[dict[int, str]] = {
@@ -200,20 +201,13 @@ def from_json(text: str | bytes, *, plain: bool = False, registry: Registry | No
 
 
 def parse(text: str | bytes) -> Any:
-    """A JSON text as Python values, wrappers as they stand; raises as `from_json` does.
-
-    A key that stands twice, NaN and Infinity are refused.
-    """
+    """A JSON text as Python values, wrappers as they stand; raises as `from_json` does."""
     with room():
         return _parse(text)
 
 
 def from_form(form: Any, *, registry: Registry | None = None) -> Any:
-    """The value of a JSON form that was parsed (`parse`, `to_form`).
-
-    Raises:
-        InvalidInputError: a malformed wrapper (`details`: path).
-    """
+    """The value of a JSON form that was parsed; raises InvalidInputError (`details`: path)."""
     with room():
         try:
             return _Reader(registry or Registry()).value(form)
@@ -222,8 +216,7 @@ def from_form(form: Any, *, registry: Registry | None = None) -> Any:
             msg = f"malformed {MARK} wrapper at {path or 'the top'}: {bad.why}"
             raise InvalidInputError(msg, path=path) from bad
         except RecursionError as error:
-            msg = f"nested more than {c.DEPTH_MAX} containers deep"
-            raise LimitError(msg) from error
+            raise LimitError(_TOO_DEEP) from error
 
 
 def _may_have_wrappers(text: str | bytes) -> bool:
@@ -261,8 +254,7 @@ def _parse(text: str | bytes) -> Any:
         msg = f"not JSON: byte {error.start} is not UTF-8"
         raise InvalidInputError(msg, byte=error.start) from error
     except RecursionError as error:
-        msg = f"nested more than {c.DEPTH_MAX} containers deep"
-        raise LimitError(msg) from error
+        raise LimitError(_TOO_DEEP) from error
     except InvalidInputError:
         raise
     except ValueError as error:  # an int of more digits than Python reads

@@ -6,30 +6,37 @@ Every line is one JSON object, told apart by its `type`:
 |---|---|
 | `casckpt` | `version`: the first line |
 | `thread` | `thread`, `head`, `created_ns`, `forked_at`, `forked_from`: one a thread, before all checkpoints |
-| `checkpoint` | `id`, `parent`, `thread`, `step`, `created_at`, `created_ns`, `label`, `tags`, `meta`, and `state` or `changes` |
+| `checkpoint` | `id`, `parent`, `thread`, `step`, `created_at`, `created_ns`, `label`, `tags`, and `meta` with `state` or `changes`, or `pruned` |
 | `tags` | `id`, `tags`: those a checkpoint has now, if they were changed after it was saved |
 | `end` | `threads`, `checkpoints`: how many there were |
 
-States and meta are in JSON form (`jsonform`). Changes are those of `casckpt diff`, each `op`,
+States and meta are in JSON form (`jsonform`). Of a checkpoint whose state was pruned there are
+neither: `pruned` says when (`at`) and `why`, and in `left`, base64, what is left of its record. Changes are those of `casckpt diff`, each `op`,
 `path` (an array of steps), `value` and `before`, as `Change` has them; they begin with the state
 of the parent, which stands in a line before.
 
 Invariants: checkpoints come after their parents, each once. The same threads give the same
 lines. Memory is one state.
 
-Imports: casckpt, errors, history (listing, notes), exchange (jsonform).
+Imports: casckpt, errors, ids, path, format (records), history, exchange (jsonform).
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any, BinaryIO, Final, NamedTuple
 
 import casckpt
 from casckpt.errors import InvalidInputError, NotFoundError
 from casckpt.exchange.jsonform import room, to_form
+from casckpt.format.records import PrunedRecord
+from casckpt.history.ledger import Ledger
+from casckpt.history.left import left_of
 from casckpt.history.notes import ThreadOrigin
+from casckpt.history.times import from_ns
 from casckpt.ids import ObjectId
 from casckpt.path import Path
 
@@ -85,7 +92,6 @@ def export_jsonl(
 
     Raises:
         NotFoundError: no such thread, or none at all.
-        PrunedError: a state is gone.
     """
     sink = _Sink(target)
     infos = chosen(store, threads, prefix)
@@ -120,7 +126,6 @@ def export_thread(
 
     Raises:
         NotFoundError: no such thread.
-        PrunedError: a state is gone.
     """
     (info,) = chosen(store, [thread], "")
     sink = _Sink(target)
@@ -133,6 +138,7 @@ def export_thread(
         with room():
             (record, *_) = _lines(store, checkpoint, changes=False)
             record["tags"] = list(checkpoint.tags)
+            record.get("pruned", {}).pop("left", None)
             shown = {name: part for name, part in record.items() if name not in _NOT_FOR_PEOPLE}
             text = json.dumps(shown, ensure_ascii=False, allow_nan=False, indent=2)
         sink.text(("\n" if done == 1 else ",\n") + _indented(text))
@@ -190,13 +196,19 @@ def _lines(
         "parent": checkpoint.parent,
         "thread": checkpoint.thread,
         "step": checkpoint.step,
-        "created_at": checkpoint.created_at.isoformat().replace("+00:00", "Z"),
+        "created_at": _iso(checkpoint.created_at),
         "created_ns": point.created_ns,
         "label": checkpoint.label,
         "tags": list(point.tags),
-        "meta": to_form(checkpoint.meta),
     }
-    if changes and checkpoint.parent is not None:
+    left = left_of(ledger, point)
+    if left is None:
+        record["meta"] = to_form(checkpoint.meta)
+    if left is not None:
+        why = PrunedRecord.decode(left).note
+        at = None if why.time_ns is None else _iso(from_ns(why.time_ns))
+        record["pruned"] = {"at": at, "why": why.why, "left": base64.b64encode(left).decode()}
+    elif changes and checkpoint.parent is not None and _whole(ledger, point.parent):
         difference = store.diff(checkpoint.parent, checkpoint)
         record["changes"] = [_change(store, change) for change in difference]
     else:
@@ -204,6 +216,15 @@ def _lines(
     yield record
     if checkpoint.tags != point.tags:
         yield {"type": "tags", "id": checkpoint.id, "tags": list(checkpoint.tags)}
+
+
+def _whole(ledger: Ledger, parent: ObjectId | None) -> bool:
+    """Whether the parent's state goes along."""
+    return parent is not None and left_of(ledger, ledger.ancestry.point(parent)) is None
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")
 
 
 def _change(store: casckpt.Store, change: casckpt.Change) -> dict[str, Any]:

@@ -11,6 +11,7 @@ Imports: casckpt, errors, ids, format (records), history, tree (change, patch), 
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,7 @@ from casckpt.exchange.lines import VERSION, Progress
 from casckpt.format.records import TagsRecord
 from casckpt.history import names
 from casckpt.history.graft import Grafted
+from casckpt.history.left import checked_left
 from casckpt.history.notes import ThreadOrigin
 from casckpt.ids import ID_BYTES, ObjectId
 from casckpt.tree.patch import apply
@@ -191,6 +193,12 @@ class _Reader:
         else:
             parent = None if record["parent"] is None else self._here(_id(record, "parent"))
         said = _id(record, "id") if "id" in record else None
+        if "pruned" in record:
+            oid = self._left(record["pruned"])
+            if said is not None and oid != said:
+                raise _Malformed("what is left of the checkpoint is of another")
+            self._lasts[thread] = oid
+            return
         meta = from_form(record.get("meta") or {})
         label = None if record.get("label") is None else _field(record, "label", str)
         come = Come(
@@ -216,6 +224,19 @@ class _Reader:
         if said is not None and said != oid:
             self._renamed[said] = oid
         self._lasts[thread] = oid
+
+    def _left(self, pruned: Any) -> ObjectId:
+        """Take what is left of a pruned checkpoint."""
+        if type(pruned) is not dict:
+            raise _Malformed('"pruned" must be an object')
+        try:
+            payload = base64.b64decode(_field(pruned, "left", str), validate=True)
+        except ValueError:
+            raise _Malformed('"left" must be base64') from None
+        parents = checked_left(payload).record.parents
+        if [self._here(parent) for parent in parents] != [*parents]:
+            raise _Malformed("it cannot follow a parent that has a new id: its state is gone")
+        return self._grafter.add_left(payload)
 
     def _state(self, record: dict[str, Any], parent: ObjectId | None) -> Any:
         if ("state" in record) == ("changes" in record):

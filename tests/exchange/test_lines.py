@@ -322,3 +322,27 @@ def test_progress(store, other):
 )
 def test_times_of_others(value, found):
     assert time_ns(value) == found
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_pruned_states_do_not_go_along(store, other, changes):
+    run = store.thread("t")
+    for number in range(8):
+        run.save({"n": number, "long": [number] * 3_000}, tags=["odd"] if number % 2 else [])
+    run.prune(casckpt.Retention(keep_last=2, keep_first=1, keep_tagged=False))
+    exported_why = run.checkpoint("@3").pruned.why
+    exported = lines(store, changes=changes)
+    take(other, exported)
+    assert [c.id for c in other.thread("t").log()] == [c.id for c in run.log()]
+    assert [c.pruned is None for c in other.thread("t").log()] == [True, True, *[False] * 5, True]
+    assert [c.step for c in other.find(tag="odd")] == [7, 5, 3, 1]
+    assert other.thread("t").load() == run.load()
+    assert lines(other, changes=changes) == exported
+    pruned = next(line for line in exported if "pruned" in line)
+    assert pruned["pruned"]["why"] == exported_why
+    assert not {"state", "changes", "meta"} & pruned.keys()
+    export_thread(store, file := io.BytesIO(), "t")
+    assert "left" not in json.loads(file.getvalue())["checkpoints"][1]["pruned"]
+    pruned["pruned"]["left"] = "AAAA"
+    with pytest.raises(casckpt.InvalidInputError, match="line 4: "):
+        take(other, exported)

@@ -53,14 +53,14 @@ class Bundle(second_reader.Store):
 
     def head(self, body: bytes) -> None:
         out, end = Parser(self, body).value(0, 0)
-        need(end == len(body) and isinstance(out, list) and len(out) == 6, "no head")
+        need(end == len(body) and isinstance(out, list) and len(out) == 5, "no head")
         need(out[:3] == ["casckpt bundle", 1, PARAMETERS], "another version")
-        _, _, _, threads, self.prerequisites, self.absent = out
+        _, _, _, threads, self.prerequisites = out
         need(max(map(len, out[3:])) <= 65536, "too many")
         self.heads = {name: (head, *info) for name, head, *info in threads}
         check_names(list(self.heads))
-        for ids in (self.prerequisites, self.absent):
-            need(ids == sorted(set(ids)) and all(len(i) == 32 for i in ids), "ids out of order")
+        ids = self.prerequisites
+        need(ids == sorted(set(ids)) and all(len(i) == 32 for i in ids), "ids out of order")
         names = [name.encode() for name, *_ in threads]
         need(names == sorted(set(names)), "threads out of order")
 

@@ -97,7 +97,7 @@ def create(
         "checkpoints": done.checkpoints,
         "objects": done.objects,
         "prerequisites": list(done.prerequisites),
-        "absent": list(done.absent),
+        "pruned": done.pruned,
         "payload_bytes": done.payload_bytes,
         "file_bytes": done.file_bytes,
         "seconds": round(time.perf_counter() - began, 3),

@@ -1,0 +1,71 @@
+"""Bundles of histories in which states were pruned."""
+
+import io
+
+import pytest
+
+import casckpt
+from casckpt.bundle.stream import BundleReader
+from casckpt.history.left import checked_left
+from tests.bundle.test_bundle import bundled, unbundle, verify
+
+
+def pruned_history(store):
+    run = store.thread("t")
+    for number in range(8):
+        run.save({"n": number, "long": [number] * 3_000}, tags=["t"] if number == 7 else [])
+    run.prune(casckpt.Retention(keep_last=2, keep_first=1))
+    return [c.step for c in run.log() if c.pruned is not None]
+
+
+def test_pruned_states_do_not_go_along(store, other):
+    """Of a pruned checkpoint goes what is left of it, under its id; the others come whole."""
+    gone = pruned_history(store)
+    assert gone == [5, 4, 3, 2, 1]
+    made = store.bundles.create(file := io.BytesIO())
+    assert (made.checkpoints, made.pruned) == (8, 5)
+    found = verify(file.getvalue())
+    assert (found.checkpoints, found.pruned) == (8, 5)
+    unbundle(other, file.getvalue())
+    assert [c.id for c in other.thread("t").log()] == [c.id for c in store.thread("t").log()]
+    for checkpoint in other.thread("t").log():
+        if checkpoint.step in gone:
+            assert checkpoint.pruned.why == "keep_last=2 keep_first=1"
+            with pytest.raises(casckpt.PrunedError):
+                checkpoint.load()
+        else:
+            assert checkpoint.load()["n"] == checkpoint.step
+    assert bundled(other) == file.getvalue()
+    # what is whole here stays whole, whatever comes
+    store.thread("t").unprune()
+    unbundle(store, file.getvalue())
+    assert [c.load()["n"] for c in store.thread("t").log()] == list(range(7, -1, -1))
+
+
+def test_an_increment_on_a_pruned_prerequisite(store, other):
+    """What builds on a state that is gone here is refused, and says so."""
+    pruned_history(store)
+    whole = bundled(store)
+    unbundle(other, whole)
+    pruned = other.checkpoint("t@4").id
+    more = bundled(store, have=[pruned])
+    with pytest.raises(casckpt.NotFoundError, match="take in the bundle before it first"):
+        unbundle(other, more)
+    assert verify(more).prerequisites == (pruned,)
+
+
+def test_what_is_left_is_checked(store):
+    pruned_history(store)
+    reader = BundleReader(io.BytesIO(bundled(store)))
+    entries = list(reader.entries())
+    (at, *_) = [number for number, entry in enumerate(entries) if entry.kind == 9]
+    left = entries[at].payload
+    for wrong in (
+        left[:-1],
+        left + b"\0",
+        left[:40],
+        b"\x83" + left,
+        left.replace(b"keep", b"\xff"),
+    ):
+        with pytest.raises(casckpt.CorruptError):
+            checked_left(wrong)
