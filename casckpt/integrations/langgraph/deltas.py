@@ -13,7 +13,7 @@ Imports: langchain_core, langgraph.checkpoint, history (ledger, states), integra
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -21,7 +21,7 @@ from langgraph.checkpoint.base import DeltaChannelHistory, PendingWrite
 
 from casckpt.history.ledger import Ledger
 from casckpt.history.states import load
-from casckpt.integrations.langgraph.catalogue import Catalogue
+from casckpt.integrations.langgraph.catalogue import Catalogue, Row
 from casckpt.integrations.langgraph.forms import Forms
 from casckpt.integrations.langgraph.reading import Reader
 
@@ -40,25 +40,41 @@ def delta_history(
     writes: dict[str, list[list[PendingWrite]]] = {name: [] for name in channels}
     seeds: dict[str, Any] = {}
     open_ = set(channels)
-    row = reader.row(config)
-    seen: set[str] = set()
-    while open_ and row is not None and row.parent_id and row.parent_id not in seen:
-        row = catalogue.row(row.space, row.parent_id)
-        if row is None:
-            break
-        seen.add(row.checkpoint_id)
+    for row in _ancestors(catalogue, reader.row(config)):
         found = reader.writes(row, forms)
-        root = ledger.ancestry.record(row.record).root
-        valued = catalogue.channels(ledger.ancestry.record(row.record))
+        record = ledger.ancestry.record(row.record)
+        valued = catalogue.channels(record)
         for name in list(open_):
             writes[name].append([write for write in found if write[1] == name])
             if name in valued:
-                stored = load(ledger.vault, ledger.codec, root, (name,))
+                stored = load(ledger.vault, ledger.codec, record.root, (name,))
                 seeds[name] = forms.restored(stored)
                 open_.discard(name)
+        if not open_:
+            break
     result: dict[str, DeltaChannelHistory] = {}
     for name in channels:
         result[name] = {"writes": [write for step in reversed(writes[name]) for write in step]}
         if name in seeds:
             result[name]["seed"] = seeds[name]
     return result
+
+
+def _ancestors(catalogue: Catalogue, row: Row | None) -> Iterator[Row]:
+    """The ancestors of a row, its parent first."""
+    seen: set[str] = set()
+    older: Iterator[Row] = iter(())
+    if row is not None:
+        # A parent mostly comes right behind its child: one scan finds many of them.
+        older = catalogue.rows(row.space, before=row.checkpoint_id)
+    while row is not None and row.parent_id and row.parent_id not in seen:
+        behind = next(older, None)
+        if behind is None or behind.checkpoint_id != row.parent_id:
+            behind = catalogue.row(row.space, row.parent_id)
+            if behind is not None:
+                older = catalogue.rows(row.space, before=behind.checkpoint_id)
+        row = behind
+        if row is None:
+            return
+        seen.add(row.checkpoint_id)
+        yield row

@@ -35,6 +35,8 @@ END: Final = "~"
 """Ends a checkpoint's id; sorts behind every character of it."""
 _MIRROR: Final = 0x9E  # c -> 0x9E - c turns the order of printable ASCII round
 _LOW, _HIGH = 0x22, 0x7C  # written as they are; what lies outside is "!xx" and "}xx"
+_PLAIN: Final = bytes(range(_LOW, _HIGH + 1))
+_MIRRORED: Final = bytes(max(0, _MIRROR - byte) if byte < 0x80 else byte for byte in range(256))
 _ESCAPE = re.compile(r"[!}]([0-9a-f]{2})|(.)", re.DOTALL)
 _RESERVED: Final = frozenset("~^:@{}%")
 _UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -91,16 +93,21 @@ def descending(checkpoint_id: str) -> str:
 
     Its UTF-8 bytes, those that are not plain as an escape, each mirrored.
     """
+    data = checkpoint_id.encode("utf-8", "surrogatepass")
+    if not data.translate(None, _PLAIN):
+        return data.translate(_MIRRORED).decode("ascii")
     spelled = "".join(
         chr(byte) if _LOW <= byte <= _HIGH else f"{'!' if byte < _LOW else '}'}{byte:02x}"
-        for byte in checkpoint_id.encode("utf-8", "surrogatepass")
+        for byte in data
     )
     return "".join(chr(_MIRROR - ord(char)) for char in spelled)
 
 
 def ascending(spelled: str) -> str:
     """The id that `descending` spelled."""
-    plain = "".join(chr(_MIRROR - ord(char)) for char in spelled)
+    plain = spelled.encode("ascii").translate(_MIRRORED).decode("ascii")
+    if "!" not in plain and "}" not in plain:
+        return plain
     found = _ESCAPE.finditer(plain)
     return bytes(int(m[1], 16) if m[1] else ord(m[2]) for m in found).decode(
         "utf-8", "surrogatepass"
