@@ -1,6 +1,6 @@
 """The catalogue: which checkpoints and pending writes a LangGraph thread has.
 
-One ref for each (see `keys`). So a checkpoint is found by the caller's id in one look-up; the
+One ref for each, and one more where it is of a run (see `keys`). So a checkpoint is found by the caller's id in one look-up; the
 newest of a thread, and any page of its list, in one short scan; whatever has a row stays until
 it is deleted, abandoned branches too; and a row changes in the same commit as what it is about.
 
@@ -53,13 +53,21 @@ class Row(NamedTuple):
     run_id: str | None
     tasks: tuple[ObjectId, ...] = ()
 
-    def update(self, space: Space | None = None) -> RefUpdate:
-        """The ref of this row, in its own space or another."""
+    def updates(self, space: Space | None = None) -> list[RefUpdate]:
+        """The refs of this row, in its own space or another."""
         space = space or self.space
         info = cbor.encode_plain([
             *(space.thread_id, space.checkpoint_ns, self.parent_id, self.run_id)
         ])  # fmt: skip
-        return RefUpdate(space.checkpoint(self.checkpoint_id), self.record, info=info)
+        return [RefUpdate(name, self.record, info=info) for name in self._names(space)]
+
+    def removals(self) -> list[RefUpdate]:
+        """What removes it."""
+        return [RefUpdate(name, None) for name in self._names(self.space)]
+
+    def _names(self, space: Space) -> list[str]:
+        name = space.checkpoint(self.checkpoint_id)
+        return [name] if not self.run_id else [name, space.of_run(self.run_id, self.checkpoint_id)]
 
 
 class TaskWrites(NamedTuple):
@@ -106,10 +114,42 @@ class Catalogue:
                 return keys.space(thread_id, checkpoint_ns)
         return None
 
-    def names(self, thread_id: str | None = None) -> list[str]:
-        """The names of all rows of a thread."""
-        prefix = keys.ALL if thread_id is None else keys.thread_prefix(thread_id)
-        return [ref.name for ref in self._refs(prefix)]
+    def removals(self, thread_id: str) -> list[RefUpdate]:
+        """What removes all rows of a thread."""
+        updates = []
+        for ref in self._refs(keys.thread_prefix(thread_id)):
+            if ref.target is None:
+                continue
+            updates.append(RefUpdate(ref.name, None))
+            if ref.name.endswith(keys.END):
+                _, checkpoint_ns, _, run_id = _info(ref)
+                if run_id:
+                    space = keys.space(thread_id, checkpoint_ns)
+                    name = space.of_run(run_id, space.checkpoint_id(ref.name))
+                    updates.append(RefUpdate(name, None))
+        return updates
+
+    def of_run(self, run_id: str) -> Iterator[Row]:
+        """The rows of a run, in all threads."""
+        prefix = keys.run_prefix(run_id)
+        for ref in self._refs(prefix):
+            if ref.target is None:
+                continue
+            thread_id, checkpoint_ns, _, _ = _info(ref)
+            space = keys.space(thread_id, checkpoint_ns)
+            row = self.row(space, space.checkpoint_id(keys.ALL + ref.name[len(prefix) :]))
+            if row is not None and row.run_id == run_id:
+                yield row
+
+    def stale(self, row: Row) -> list[RefUpdate]:
+        """What else goes when this row is put: the old one's place in another run."""
+        ref = self._ledger.engine.ref(row.space.checkpoint(row.checkpoint_id))
+        if ref is None or ref.target is None:
+            return []
+        run_id = _info(ref)[3]
+        if not run_id or run_id == row.run_id:
+            return []
+        return [RefUpdate(row.space.of_run(run_id, row.checkpoint_id), None)]
 
     # --- checkpoints -------------------------------------------------------------------------
 
@@ -204,7 +244,7 @@ class Catalogue:
             )
         updates = []
         for row in inherited:
-            updates.append(row.update())
+            updates += row.updates()
             updates += self.task_updates(space, row)
         self._ledger.engine.commit(refs=updates)
 

@@ -6,8 +6,9 @@ written something::
 
     app/langgraph/<thread>/<namespace>/<checkpoint>~          the checkpoint
     app/langgraph/<thread>/<namespace>/<checkpoint>~<task>    what the task wrote, pending
+    app/langgraph-runs/<run>/<thread>/<namespace>/<checkpoint>~   the checkpoint, of a run
 
-Thread, namespace and task are hashed there (ids may have any length and any character).
+Thread, namespace, task and run are hashed there (ids may have any length and any character).
 Checkpoint ids are written so that the order of names is the *descending* order of ids, for
 LangGraph's newest checkpoint is the one with the greatest id.
 
@@ -27,10 +28,12 @@ from typing import Final, NamedTuple
 
 from casckpt.history import notes
 
-__all__ = ["ALL", "Space", "ascending", "descending", "space", "thread_prefix"]
+__all__ = ["ALL", "Space", "ascending", "descending", "run_prefix", "space", "thread_prefix"]
 
 ALL: Final = notes.APPS + "langgraph/"
 """All refs of ours begin so."""
+RUNS: Final = notes.APPS + "langgraph-runs/"
+"""The refs by which a run's checkpoints are found."""
 END: Final = "~"
 """Ends a checkpoint's id; sorts behind every character of it."""
 _MIRROR: Final = 0x9E  # c -> 0x9E - c turns the order of printable ASCII round
@@ -63,6 +66,10 @@ class Space(NamedTuple):
         """The name of the ref of what a task wrote."""
         return self.checkpoint(checkpoint_id) + _hashed(task_id)
 
+    def of_run(self, run_id: str, checkpoint_id: str) -> str:
+        """The name of the ref by which the checkpoint is found by its run."""
+        return run_prefix(run_id) + self.checkpoint(checkpoint_id)[len(ALL) :]
+
     def behind(self, checkpoint_id: str) -> str:
         """A name behind all of a checkpoint's, and before those of any older one."""
         return self.checkpoint(checkpoint_id) + "\x7f"
@@ -81,6 +88,11 @@ def space(thread_id: str, checkpoint_ns: str) -> Space:
 def thread_prefix(thread_id: str) -> str:
     """What the refs of all namespaces of a thread begin with."""
     return f"{ALL}{_hashed(thread_id)}/"
+
+
+def run_prefix(run_id: str) -> str:
+    """What the refs of a run's checkpoints begin with."""
+    return f"{RUNS}{_hashed(run_id)}/"
 
 
 def _hashed(text: str) -> str:

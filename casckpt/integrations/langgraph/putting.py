@@ -178,6 +178,7 @@ class Putter:
         if record.label is not None:
             label = notes.label_list(record.label)
             postings.append(Posting(label, record.created_ns, row.record))
+        stale = self._catalogue.stale(row)
         ref = ledger.ref(name)
         for _ in range(RETRIES_MAX):
             if self._refuses:
@@ -185,7 +186,7 @@ class Putter:
             parent = record.parents[0] if record.parents else None
             move = head_move(ledger, ref, name, row.record, parent)
             try:
-                draft.commit([move, row.update()], add=postings)
+                draft.commit([move, *row.updates(), *stale], add=postings)
             except RefConflict as error:
                 ref = error.actual
             else:

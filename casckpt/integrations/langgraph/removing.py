@@ -46,22 +46,20 @@ class Remover:
     def delete_thread(self, thread_id: str) -> None:
         """Remove all of a thread; one that is not there is fine."""
         spaces = {*self._catalogue.spaces(thread_id), keys.space(thread_id, "")}
-        names = self._catalogue.names(thread_id)
-        self._commit([RefUpdate(name, None) for name in names], ended=spaces)
+        self._commit(self._catalogue.removals(thread_id), ended=spaces)
 
     def delete_for_runs(self, run_ids: Iterable[str]) -> None:
         """Remove the checkpoints of these runs, with their writes, from all threads."""
-        runs = frozenset(run_ids)
-        if not runs:
-            return
-        for space in list(self._catalogue.spaces()):
-            gone = [row for row in self._catalogue.rows(space) if row.run_id in runs]
-            if gone:
-                self._drop(space, gone)
+        gone: dict[Space, list[Row]] = {}
+        for run_id in dict.fromkeys(run_ids):
+            for row in self._catalogue.of_run(run_id):
+                gone.setdefault(row.space, []).append(row)
+        for space, rows in gone.items():
+            self._drop(space, rows)
 
     def _drop(self, space: Space, gone: list[Row]) -> None:
         """Remove rows; the head goes back to the newest that is left, if its own is gone."""
-        updates = [RefUpdate(row.space.checkpoint(row.checkpoint_id), None) for row in gone]
+        updates = [update for row in gone for update in row.removals()]
         updates += [update._replace(target=None) for row in gone for update in self._tasks(row)]
         left = set(self._catalogue.rows(space)).difference(gone)
         if not left:
@@ -118,7 +116,9 @@ class Remover:
             rows = list(self._catalogue.rows(source))
             if not rows:
                 continue
-            updates = [row.update(target) for row in rows]
+            updates = [update for row in rows for update in row.updates(target)]
+            for row in rows:
+                updates += self._catalogue.stale(row._replace(space=target))
             updates += [
                 update for row in rows for update in self._catalogue.task_updates(target, row)
             ]
@@ -204,8 +204,8 @@ class Remover:
             again, added = self._again(draft, row, made.get(row.parent_id or ""))
             made[row.checkpoint_id] = again
             postings += added
-            updates.append(row._replace(record=again.id).update())
-        updates += [RefUpdate(row.space.checkpoint(row.checkpoint_id), None) for row in gone]
+            updates += row._replace(record=again.id).updates()
+        updates += [update for row in gone for update in row.removals()]
         updates += [update._replace(target=None) for row in gone for update in self._tasks(row)]
         ids = {row.record: row.checkpoint_id for row in rows.values()}
         for _ in range(RETRIES_MAX):
