@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from casckpt.errors import InvalidInputError, PrunedError, StorageError
 from casckpt.format.constants import KIND_CHECKPOINT, KIND_PRUNED
-from casckpt.format.records import CheckpointRecord, TagsRecord
+from casckpt.format.records import CheckpointRecord, PruneNote, TagsRecord
 from casckpt.history import meta as metas
 from casckpt.history import names
 from casckpt.history.ancestry import Point
@@ -119,10 +119,11 @@ class Grafter:
 
     def add_left(self, payload: bytes) -> ObjectId:
         """Store what is left of a pruned checkpoint (`checked_left`), its parent before it."""
-        record = checked_left(payload).record
+        left = checked_left(payload)
+        record = left.record
         base = record.parents[0] if record.parents else None
         oid = self._draft.put(KIND_PRUNED, payload, record.parents, base)
-        self._placed(oid, record)
+        self._placed(oid, record, left.note)
         return oid
 
     def state(self, checkpoint: ObjectId) -> Any:
@@ -179,8 +180,10 @@ class Grafter:
             raise InvalidInputError("its time is not later than that of its parent")
         return earliest
 
-    def _placed(self, oid: ObjectId, record: CheckpointRecord) -> None:
-        point = self._ledger.ancestry.keep(oid, record)
+    def _placed(
+        self, oid: ObjectId, record: CheckpointRecord, left: PruneNote | None = None
+    ) -> None:
+        point = self._ledger.ancestry.keep(oid, record, left)
         if record.tags:
             self._tagged.append(point)
         self._lists += postings(oid, record)

@@ -106,9 +106,9 @@ class Ancestry:
             self._keep(point)
         return point
 
-    def keep(self, oid: ObjectId, record: CheckpointRecord) -> Point:
+    def keep(self, oid: ObjectId, record: CheckpointRecord, left: PruneNote | None = None) -> Point:
         """The point of a record that is at hand."""
-        point = _point(oid, record)
+        point = _point(oid, record, left)
         self._keep(point)
         return point
 
