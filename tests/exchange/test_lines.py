@@ -335,7 +335,7 @@ def test_pruned_states_do_not_go_along(store, other, changes):
     take(other, exported)
     assert [c.id for c in other.thread("t").log()] == [c.id for c in run.log()]
     assert [c.pruned is None for c in other.thread("t").log()] == [True, True, *[False] * 5, True]
-    assert [c.step for c in other.find(tag="odd")] == [7, 5, 3, 1]
+    assert [c.step for c in other.find(tag="odd")] == [c.step for c in store.find(tag="odd")]
     assert other.thread("t").load() == run.load()
     assert lines(other, changes=changes) == exported
     pruned = next(line for line in exported if "pruned" in line)
