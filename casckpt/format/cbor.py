@@ -32,6 +32,7 @@ __all__ = [
     "NULL",
     "TAG",
     "TEXT",
+    "TEXT_HEADS",
     "TRUE",
     "Tag",
     "TagDecoders",
@@ -54,6 +55,8 @@ _HEADS = [
     [bytes((major << 5 | n,)) if n < 24 else bytes((major << 5 | 24, n)) for n in range(256)]
     for major in range(8)
 ]
+TEXT_HEADS = _HEADS[TEXT]
+"""The heads of texts of up to 255 bytes."""
 _INT64 = 1 << 64
 # A value of DEPTH_MAX containers; each may carry a tag and the array of a tree around it.
 _DECODE_DEPTH_MAX = 4 * c.DEPTH_MAX

@@ -342,21 +342,21 @@ class FastBuilder:
         old: dict[Any, Guide] | None = None,
     ) -> bytes:
         native.check_depth(depth)
-        assembly = self._assembly
+        assembly, links = self._assembly, self._assembly.links
         mark = assembly.mark()
         parts = [prefix, cbor.head(cbor.MAP, len(value))]
         marks: list[Mark] = []
         odd_keys = False
-        size = 0
         for key, item in value.items():
-            marks.append((len(assembly.links), assembly.linked))
+            marks.append((len(links), assembly.linked))
             try:
-                if type(key) is str:
-                    name = native.short_key(key) or native.as_key(self._entry(key, depth + 1))
-                else:
-                    odd_keys |= type(key) is not int
+                name = native.SHORT_KEYS[key] if type(key) is str else None
+                if name is None:
+                    odd_keys |= type(key) is not int and type(key) is not str
                     name = native.as_key(self._entry(key, depth + 1))
-                if children is None or not (worth_a_guide(item) or type(item) is Stream):
+                if type(item) is str and len(item) < 256 and item.isascii():  # most are
+                    entry = cbor.TEXT_HEADS[len(item)] + item.encode()
+                elif children is None or not (worth_a_guide(item) or type(item) is Stream):
                     entry = self._entry(item, depth + 1)
                 else:
                     entry = self._guided(item, depth + 1, old.get(key) if old is not None else None)
@@ -365,12 +365,10 @@ class FastBuilder:
             except InvalidInputError as error:
                 error.details.setdefault("steps", []).append(key)
                 raise
-            parts.append(name)
-            parts.append(entry)
-            size += len(name) + len(entry)
+            parts += (name, entry)
         if odd_keys:
             native.check_distinct(parts[2::2])
-        if size < c.CHUNK_BYTES_MAX:
+        if sum(map(len, parts)) - len(prefix) - len(parts[1]) < c.CHUNK_BYTES_MAX:
             return assembly.settle(b"".join(parts), mark, whole=whole, base=base)
         return self._map_tree(value, parts, marks, depth, whole=whole, base=base)
 

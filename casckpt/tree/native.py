@@ -18,6 +18,7 @@ from casckpt.tree.source import Codec, TaggedValue
 __all__ = [
     "LINK_HEAD",
     "SCALARS",
+    "SHORT_KEYS",
     "array_cuts",
     "as_key",
     "check_depth",
@@ -26,7 +27,6 @@ __all__ = [
     "encode_atom",
     "link",
     "reduce",
-    "short_key",
     "triple",
 ]
 
@@ -79,21 +79,28 @@ def as_key(entry: bytes) -> bytes:
 
 
 _KEYS_REMEMBERED = 8192
-_short_keys: dict[str, bytes] = {}
 
 
-def short_key(key: str) -> bytes | None:
-    """The encoding of a short str as a key; the same few recur in every dict."""
-    data = _short_keys.get(key)
-    if data is None and len(key) <= 64:
+class _ShortKeys(dict[str, bytes | None]):
+    """The encodings of short strs as keys, by key; None for what is not one.
+
+    The same few recur in every dict, and are found without a call of ours.
+    """
+
+    def __missing__(self, key: str) -> bytes | None:
+        if len(key) > 64:
+            return None
         try:
             data = cbor.encode_text(key)
         except UnicodeEncodeError:
             return None
-        if len(_short_keys) >= _KEYS_REMEMBERED:
-            _short_keys.clear()
-        _short_keys[key] = data
-    return data
+        if len(self) >= _KEYS_REMEMBERED:
+            self.clear()
+        self[key] = data
+        return data
+
+
+SHORT_KEYS = _ShortKeys()
 
 
 def check_depth(depth: int) -> None:
