@@ -9,13 +9,15 @@ Invariants: a head moves only from where the writer saw it (compare and set); wi
 nothing that was saved is ever left out of a thread by accident. Times grow along a history.
 
 Imports: errors, ids, format (records, constants), storage (engine interface), vault, tree
-(types), history (ancestry, books, collected, events, names, notes, meta, states).
+(types), history (ancestry, books, collected, events, names, notes, meta, recall,
+states).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from casckpt.errors import (
@@ -33,7 +35,16 @@ from casckpt.history.ancestry import Ancestry, Point
 from casckpt.history.books import Here, books_of
 from casckpt.history.collected import gone
 from casckpt.history.events import SAVED, Events, happening
-from casckpt.history.states import Guides, Settled, put_edit, put_meta, put_state, root_id
+from casckpt.history.recall import recall
+from casckpt.history.states import (
+    Guided,
+    Guides,
+    Settled,
+    put_edit,
+    put_meta,
+    put_state,
+    root_id,
+)
 from casckpt.ids import ObjectId
 from casckpt.storage.batch import BatchEngine
 from casckpt.storage.engine import (
@@ -235,7 +246,7 @@ class Ledger:
             names.check_tags(tags),
             metas.check_meta(meta),
         )
-        last, anew = self.guides.get(thread), False
+        last, anew = self.guides.get(thread) or self._recalled(thread, state), False
         while True:
             with self.vault.draft() as draft:
                 root = put_state(draft, self.codec, state, last)
@@ -256,6 +267,10 @@ class Ledger:
             self.guides.keep(thread, root.guided(point.id, seen))
             self.tell(SAVED, thread, point, began)
             return point
+
+    def _recalled(self, thread: str, state: Any) -> Guided | None:
+        head = partial(self.head, thread)
+        return recall(self.vault, self.codec, self.ancestry, head, state)
 
     def _is_state(self, point: Point, root: Settled) -> bool:
         return root_id(self.ancestry.record(point.id).root) == root_id(root.data)

@@ -41,7 +41,7 @@ class BlobRun:
         self._assembly = assembly
         self._tag = tag
         self._is_text = tag == c.TAG_STR_TREE
-        self._old = old
+        self._old = old if old is not None and old.tag == tag else None
         self._spine = Spine(assembly.sink, bare=True)
         self._pieces: dict[int, Piece] = {}
         self._at = 0
@@ -100,7 +100,7 @@ class BlobRun:
 
     def guide(self) -> BlobGuide | None:
         """For the next version."""
-        return BlobGuide(self._pieces, self._at) if self._pieces else None
+        return BlobGuide(self._pieces, self._at, self._tag) if self._pieces else None
 
     def _push(self, piece: Piece) -> None:
         if len(self._pieces) < PIECES_MAX:
@@ -144,7 +144,7 @@ def formed(
     old: BlobGuide | None,
     cuts: list[int] | None = None,
 ) -> tuple[bytes, BlobGuide | None]:
-    """The encoding of a str or bytes behind `prefix`; the guide if it is a tree.
+    """The encoding of a str or bytes behind `prefix`; the guide if it is a tree cut by content.
 
     Args:
         assembly: the build it belongs to.
@@ -159,4 +159,4 @@ def formed(
         return prefix + cbor.head(major, len(data)) + data, None
     run = BlobRun(assembly, tag, old)
     run.whole(data, cuts)
-    return run.form(prefix), run.guide()
+    return run.form(prefix), run.guide() if cuts is None else None

@@ -221,7 +221,7 @@ class FastBuilder:
         mark = self._assembly.mark()
         form, made = formed(self._assembly, data, prefix, tag, old, cuts)
         self._made = made or self._made
-        return self._assembly.settle(form, mark, whole=whole, is_tree=made is not None)
+        return self._assembly.settle(form, mark, whole=whole, is_tree=len(data) > c.BLOB_BYTES_MAX)
 
     def _stream(self, value: Stream, prefix: bytes, guide: Guide | None, *, whole: bool) -> bytes:
         mark = self._assembly.mark()

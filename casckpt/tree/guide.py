@@ -204,9 +204,11 @@ class Piece(NamedTuple):
 class BlobGuide:
     """A long str or bytes: where its pieces began, and what they are."""
 
-    __slots__ = ("_starts", "last", "pieces", "total")
+    __slots__ = ("_starts", "last", "pieces", "tag", "total")
 
-    def __init__(self, pieces: dict[int, Piece], total: int) -> None:
+    def __init__(self, pieces: dict[int, Piece], total: int, tag: int) -> None:
+        self.tag = tag
+        """TAG_STR_TREE or TAG_BYTES_TREE: they are cut by different rules."""
         self.pieces = pieces
         """By where they begin (bytes), in order."""
         self.total = total

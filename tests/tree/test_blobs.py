@@ -11,6 +11,7 @@ from casckpt.format import constants as c
 from casckpt.tree.build import SlowBuilder
 from casckpt.tree.fast import FastBuilder
 from casckpt.tree.split import piece_ends
+from casckpt.values import Registry
 from tests.tree.objects import NoCodec, Objects
 
 RNG = random.Random(3)
@@ -98,3 +99,16 @@ def test_few_different_words_are_cut_by_content_too():
     FastBuilder(objects, NoCodec(), guide=built.guide).build("!" + old)
     fresh = [payload for oid, (_, payload, _) in objects.stored.items() if oid not in before]
     assert sum(map(len, fresh)) < len(old) / 2
+
+
+def test_a_guide_of_another_type_is_no_guide():
+    """Text is cut between characters, an array between rows."""
+    numpy = pytest.importorskip("numpy")
+    text = TEXT.encode()
+    array = numpy.frombuffer(text[: len(text) // 1000 * 1000], "|u1").reshape(-1, 1000)
+    for old, new in ((TEXT, text), (text, TEXT), (array, array.tobytes())):
+        built = FastBuilder(Objects(), Registry()).build({"x": old})
+        again = FastBuilder(Objects(), Registry(), guide=built.guide).build({"x": new})
+        assert again.data == slow({"x": new})
+        built = FastBuilder(Objects(), Registry()).build(old)
+        assert FastBuilder(Objects(), Registry(), guide=built.guide).build(new).data == slow(new)
