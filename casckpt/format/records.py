@@ -9,7 +9,7 @@ Invariants: `decode` of what `encode` made gives the fields back; what decodes r
 the same bytes. The children of a checkpoint are the links of root and meta, then its
 parents; `jump` is no child (it always points at an ancestor).
 
-Imports: errors, ids, cbor.
+Imports: errors, ids, cbor, constants.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import NamedTuple, NoReturn
 
 from casckpt.errors import CorruptError
 from casckpt.format import cbor
+from casckpt.format import constants as c
 from casckpt.ids import ID_BYTES, ObjectId, cut, head_end
 
-__all__ = ["CheckpointRecord", "PruneNote", "PrunedRecord", "TagsRecord"]
+__all__ = ["CheckpointRecord", "PruneNote", "PrunedRecord", "TagsRecord", "read_record"]
 
 _STEP_MAX = (1 << 63) - 1
 _THREE = cbor.head(cbor.ARRAY, 3)
@@ -140,6 +141,22 @@ class PrunedRecord(NamedTuple):
             case _:
                 raise CorruptError("what is noted beside a pruned checkpoint is malformed")
         return cls(CheckpointRecord._made(head, b"", b""), digest, note)  # noqa: SLF001 - its family
+
+    def payload(self) -> bytes:
+        """The one encoding of it."""
+        head = cbor.encode_plain(cbor.encode_plain(self.record[:7]))
+        return b"\x83" + head + self.digest + cbor.encode_plain([*self.note])
+
+
+def read_record(kind: int, payload: bytes) -> CheckpointRecord:
+    """A record, of a checkpoint or of what is left of one (then without meta and root).
+
+    Raises:
+        CorruptError: neither of them.
+    """
+    if kind == c.KIND_PRUNED:
+        return PrunedRecord.decode(payload).record
+    return CheckpointRecord.decode(payload)
 
 
 class TagsRecord(NamedTuple):

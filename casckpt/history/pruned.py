@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from casckpt.errors import NotFoundError, PrunedError
+from casckpt.errors import CorruptError, NotFoundError, PrunedError
 from casckpt.format.records import CheckpointRecord, PruneNote
 from casckpt.history import notes
 from casckpt.history.ancestry import Point
@@ -29,11 +29,18 @@ from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
 from casckpt.history.notes import Note
 from casckpt.history.times import from_ns
 from casckpt.ids import ObjectId
-from casckpt.storage.engine import MissingObjects, Posting, RefConflict, RefUpdate
+from casckpt.storage.engine import (
+    LogEntry,
+    MissingObjects,
+    Posting,
+    RefConflict,
+    RefUpdate,
+)
 
 __all__ = [
     "MARKS_MAX",
     "Run",
+    "count_of",
     "error",
     "is_marked",
     "mark",
@@ -42,6 +49,7 @@ __all__ = [
     "record",
     "refuse",
     "revive",
+    "run_of",
     "runs",
     "unprune",
 ]
@@ -150,13 +158,14 @@ def runs(ledger: Ledger, thread: str) -> Iterator[Run]:
         if note.kind == "unprune":
             undone.update(fact for fact in note.facts if type(fact) is int)
         elif number not in undone:
-            run = _run(number, entry.time_ns, note)
+            run = run_of(number, entry.time_ns, note)
             if run is not None:
                 yield run
         number = entry.previous
 
 
-def _run(number: int, time_ns: int, note: Note) -> Run | None:
+def run_of(number: int, time_ns: int, note: Note) -> Run | None:
+    """What an entry of the log says of a pruning; None: it is none."""
     match note:
         case Note("prune", (str(why), int(since), int(until), bytes(joined))):
             prefixes = {
@@ -164,6 +173,15 @@ def _run(number: int, time_ns: int, note: Note) -> Run | None:
             }
             return Run(number, time_ns, why, since, until, frozenset(prefixes))
     return None
+
+
+def count_of(entry: LogEntry) -> int:
+    """How many checkpoints an entry of the log has marked."""
+    try:
+        run = run_of(entry.number, entry.time_ns, Note.decode(entry.note))
+    except CorruptError:
+        return 0
+    return 0 if run is None else len(run.prefixes)
 
 
 def mark(ledger: Ledger, thread: str, points: list[Point], why: str, now_ns: int) -> list[Point]:

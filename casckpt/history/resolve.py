@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from casckpt.errors import InvalidInputError, NotFoundError
-from casckpt.format.constants import KIND_CHECKPOINT, KIND_NAMES
+from casckpt.format.constants import KIND_CHECKPOINT, KIND_NAMES, KIND_PRUNED
 from casckpt.history import collected, notes
 from casckpt.history.ancestry import Point
 from casckpt.history.find import Query, find
@@ -142,7 +142,7 @@ def _by_id(ledger: Ledger, prefix: str) -> Point:
     ids = ledger.engine.ids_with_prefix(prefix, limit=_MATCHES_MAX)
     matches: list[Point] = []
     for oid, stored in zip(ids, ledger.engine.read(ids), strict=True):
-        if stored is not None and stored.kind == KIND_CHECKPOINT:
+        if stored is not None and stored.kind in {KIND_CHECKPOINT, KIND_PRUNED}:
             matches.append(ledger.ancestry.point(oid))
     if not matches:
         when = collected.find(ledger.engine, prefix)
@@ -168,7 +168,7 @@ def _by_full_id(ledger: Ledger, oid: ObjectId) -> Point:
         if collected.find(ledger.engine, oid.hex()) is not None:
             raise collected.gone(ledger.engine, oid)
         raise NotFoundError(f"no checkpoint {oid.hex()}", revision=oid.hex())
-    if stored.kind != KIND_CHECKPOINT:
+    if stored.kind not in {KIND_CHECKPOINT, KIND_PRUNED}:
         kind = KIND_NAMES.get(stored.kind, "object")
         raise NotFoundError(f"{oid.hex()[:16]} is a {kind}, not a checkpoint", revision=oid.hex())
     return ledger.ancestry.point(oid)

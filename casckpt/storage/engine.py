@@ -302,6 +302,7 @@ class Engine(Protocol):
         now_ns: int = 0,
         progress: Callable[[str, int, int], None] | None = None,
         removed: Removed | None = None,
+        replace: Callable[[], Iterable[NewObject]] | None = None,
     ) -> GcReport:
         """Remove every object that is not reachable, while others write.
 
@@ -310,6 +311,12 @@ class Engine(Protocol):
         before `now_ns` (None: of every entry). Deleted refs with no entry that young are
         forgotten. Runs in short transactions; may be killed at any moment. `removed` is
         told of every object that was removed, once it is; it must not use the engine.
+
+        `replace`, called as `roots` is, names objects that are to be less from now on: what it
+        yields takes the place of the object of that id, with its kind, which is another one,
+        its payload, and its children, which are among the old one's; so what only the old one
+        needed goes. An object that a ref or a young log entry has for a target stays as it is,
+        and so does one that somebody takes up meanwhile; those not stored are no matter.
 
         Raises:
             StorageError: a pack or another gc is at work ("busy" in `details`); read-only.

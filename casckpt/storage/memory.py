@@ -5,7 +5,7 @@ It serves `"memory:"`, and as the model for the LMDB engine: dicts, under one lo
 Invariants: those of `engine`; an object's order of storing (`_Row.order`) grows and is
 never used twice, and its children's are smaller.
 
-Imports: errors, ids, the engine interface, holds, limits, moves, undivided.
+Imports: errors, ids, the engine interface, holds, limits, moves, reach, undivided.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from casckpt.storage.engine import (
 from casckpt.storage.holds import Holding
 from casckpt.storage.limits import check_commit, check_prefix, ref_key
 from casckpt.storage.moves import conflicts, move
+from casckpt.storage.reach import is_young, reached, targets
 from casckpt.storage.undivided import Undivided, compared
 
 __all__ = ["MemoryEngine"]
@@ -270,25 +271,38 @@ class MemoryEngine(Holding, Undivided):
         now_ns: int = 0,
         progress: Callable[[str, int, int], None] | None = None,
         removed: Removed | None = None,
+        replace: Callable[[], Iterable[NewObject]] | None = None,
     ) -> GcReport:
-        """See `Engine.gc`; one step under the lock, except for `roots`."""
+        """See `Engine.gc`; one step under the lock, except for `roots` and `replace`."""
         start = time.perf_counter()
         with self._open():
             horizon = self._horizon()
-        extra = list(roots())
+        wanted, extra = list(replace() if replace is not None else ()), list(roots())
         with self._open():
-            forgotten = self._forgettable(log_keep, now_ns)
-            live = self._mark(extra, horizon, log_keep, now_ns)
+            young = [e for e in self._log.values() if is_young(e, log_keep, now_ns)]
+            held = targets(self._refs.values(), young)
+            cuts = {new.id: new for new in wanted if self._is_other(new) and new.id not in held}
+            late = [oid for oid, row in self._rows.items() if row.order > horizon]
+            live = reached(self._rows, [*held, *extra, *late], cuts)
             dead = [(row.kind, oid) for oid, row in self._rows.items() if oid not in live]
+            cuts = {oid: new for oid, new in cuts.items() if oid in live}
             report = GcReport(
                 objects_live=len(live),
                 objects_removed=len(dead),
-                bytes_removed=sum(len(self._rows[oid].payload) for _, oid in dead),
+                bytes_removed=sum(len(self._rows[oid].payload) for _, oid in dead)
+                + sum(len(self._rows[o].payload) - len(new.payload) for o, new in cuts.items()),
                 kinds_removed=dict(Counter(kind for kind, _ in dead)),
                 seconds=time.perf_counter() - start,
+                objects_replaced=len(cuts),
             )
             if not dry_run:
-                old = [n for n, e in self._log.items() if not self._is_young(e, log_keep, now_ns)]
+                for oid, new in cuts.items():
+                    self._rows[oid] = _Row(self._rows[oid].order, *new[1:4])
+                names = {entry.name for entry in young}
+                forgotten = {
+                    n for n, ref in self._refs.items() if ref.target is None and n not in names
+                }
+                old = [n for n, e in self._log.items() if not is_young(e, log_keep, now_ns)]
                 self._sweep([oid for _, oid in dead], forgotten)
                 self._after_gc = Tally(0, len(self._rows), -horizon, max(old, default=0))
         if progress is not None:
@@ -298,32 +312,10 @@ class MemoryEngine(Holding, Undivided):
                 removed(kind, oid)
         return report
 
-    def _is_young(self, entry: LogEntry, log_keep: timedelta | None, now_ns: int) -> bool:
-        return (
-            log_keep is None
-            or entry.time_ns >= now_ns - log_keep // timedelta(microseconds=1) * 1000
-        )
-
-    def _forgettable(self, log_keep: timedelta | None, now_ns: int) -> set[str]:
-        held = {e.name for e in self._log.values() if self._is_young(e, log_keep, now_ns)}
-        return {n for n, ref in self._refs.items() if ref.target is None and n not in held}
-
-    def _mark(
-        self, extra: list[ObjectId], horizon: int, log_keep: timedelta | None, now_ns: int
-    ) -> set[ObjectId]:
-        todo: list[ObjectId | None] = [oid for oid in extra if oid in self._rows]
-        todo += [ref.target for ref in self._refs.values()]
-        for entry in self._log.values():
-            if self._is_young(entry, log_keep, now_ns):
-                todo += [oid for oid in (entry.old, entry.new) if oid in self._rows]
-        todo += [oid for oid, row in self._rows.items() if row.order > horizon]
-        live: set[ObjectId] = set()
-        while todo:
-            oid = todo.pop()
-            if oid is not None and oid not in live:
-                live.add(oid)
-                todo += self._rows[oid].children
-        return live
+    def _is_other(self, new: NewObject) -> bool:
+        """Whether an object is stored, and not yet replaced by this."""
+        row = self._rows.get(new.id)
+        return row is not None and row.kind != new.kind
 
     def _sweep(self, dead: list[ObjectId], forgotten: set[str]) -> None:
         for oid in dead:

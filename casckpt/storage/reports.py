@@ -20,6 +20,8 @@ class GcReport(NamedTuple):
     it goes with the block, or when pack writes the block anew."""
     kinds_removed: dict[int, int]
     seconds: float
+    objects_replaced: int = 0
+    """Those that lost a part of what they held."""
 
 
 class PackReport(NamedTuple):

@@ -19,9 +19,10 @@ from casckpt.testing.collecting import CollectingTests
 from casckpt.testing.objects import ObjectTests
 from casckpt.testing.postings import PostingTests
 from casckpt.testing.refs import RefTests
+from casckpt.testing.replacing import ReplacingTests
 
 __all__ = ["EngineConformance"]
 
 
-class EngineConformance(ObjectTests, RefTests, PostingTests, CollectingTests):
+class EngineConformance(ObjectTests, RefTests, PostingTests, CollectingTests, ReplacingTests):
     """Every test there is. Name the subclass Test... and define `new_engine`."""

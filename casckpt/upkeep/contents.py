@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from casckpt.errors import CorruptError, InvalidInputError
 from casckpt.format import cbor
 from casckpt.format import constants as c
-from casckpt.format.records import CheckpointRecord, TagsRecord
+from casckpt.format.records import PrunedRecord, TagsRecord, read_record
 from casckpt.history import names
 from casckpt.ids import ID_BYTES, ObjectId
 from casckpt.storage.engine import StoredObject
@@ -40,9 +40,9 @@ def references(stored: StoredObject) -> list[ObjectId]:
 
 
 def _read(kind: int, payload: bytes) -> Iterator[ObjectId]:
+    if kind in {c.KIND_CHECKPOINT, c.KIND_PRUNED}:
+        return _checkpoint(kind, payload)
     item = _item(payload)
-    if kind == c.KIND_CHECKPOINT:
-        return _checkpoint(payload)
     if kind == c.KIND_TAGS:
         return _tags(payload)
     if kind == c.KIND_VALUE:
@@ -67,8 +67,8 @@ def _item(encoding: bytes) -> Any:
     return item
 
 
-def _checkpoint(payload: bytes) -> Iterator[ObjectId]:
-    record = CheckpointRecord.decode(payload)
+def _checkpoint(kind: int, payload: bytes) -> Iterator[ObjectId]:
+    record = read_record(kind, payload)
     try:
         names.check_thread_name(record.thread)
         names.check_label(record.label)
@@ -77,11 +77,12 @@ def _checkpoint(payload: bytes) -> Iterator[ObjectId]:
         raise CorruptError(f"a checkpoint with a name that is none: {error.message}") from None
     if repeated:
         raise CorruptError("a checkpoint with a tag twice")
-    if record.encode() != payload:
+    pruned = kind == c.KIND_PRUNED
+    if (PrunedRecord.decode(payload).payload() if pruned else record.encode()) != payload:
         raise CorruptError("not the one encoding of what it says")
     if record.created_ns < 0:
         raise CorruptError("a checkpoint older than 1970")
-    for encoding in (record.root, record.meta):
+    for encoding in () if pruned else (record.root, record.meta):
         yield from _links(_item(encoding))
     yield from record.parents
 

@@ -10,7 +10,7 @@ there.
 
 Invariants: reads a few dozen entries and records at most, whatever the length of the log.
 
-Imports: errors, ids, history (ledger, notes), storage (engine interface).
+Imports: errors, ids, history (ledger, notes, pruned), storage (engine interface).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Final
 
 from casckpt.errors import CorruptError, NotFoundError
-from casckpt.history import notes
+from casckpt.history import notes, pruned
 from casckpt.history.ledger import Ledger
 from casckpt.history.notes import Note, ThreadOrigin
 from casckpt.ids import ObjectId
@@ -69,6 +69,8 @@ def _last_before(ledger: Ledger, after: int, before_ns: int) -> int:
 
 def _let_go_by(ledger: Ledger, entry: LogEntry) -> int:
     """How many more a move lets go than it takes back."""
+    if entry.name.startswith(notes.PRUNES):
+        return pruned.count_of(entry)
     if not entry.name.startswith(notes.THREADS):
         return 0  # tags, or refs of others: not known
     try:

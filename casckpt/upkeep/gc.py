@@ -2,11 +2,12 @@
 
 Kept are: everything the heads of threads reach; what has a tag; what the log of moves of
 the last `grace` mentions, so that undo works for that long. Checkpoints are collected whole,
-with the parts of their states that nothing else has. What was removed is written down
+with the parts of their states that nothing else has. Those that were pruned longer than `grace`
+ago lose their states, and what is left of them stays (history/pruned.py). What was removed is written down
 (history/collected.py), so that errors can say when it went.
 
 Imports: errors, ids, format (constants), storage (engine interface), history (collected,
-events, ledger, notes).
+events, ledger, notes), upkeep (remains).
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from datetime import timedelta
 from typing import Final
 
 from casckpt.errors import InvalidInputError
-from casckpt.format.constants import KIND_CHECKPOINT
+from casckpt.format.constants import KIND_CHECKPOINT, KIND_PRUNED
 from casckpt.history import collected, notes
 from casckpt.history.collected import Run
 from casckpt.history.events import COLLECTED
 from casckpt.history.ledger import Ledger
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import GcReport, Ref, RefConflict, RefUpdate
+from casckpt.upkeep import remains
 
 __all__ = ["GRACE_DEFAULT", "check_grace", "collect", "drop_tags", "roots"]
 
@@ -52,16 +54,20 @@ def collect(
     now_ns = ledger.clock()
     before = collected.runs(ledger.engine)
     removed = _Removed()
+    grace_ns = grace // timedelta(microseconds=1) * 1_000
+    marks = remains.marks_before(ledger, now_ns - grace_ns)
     report = ledger.engine.gc(
-        lambda: roots(ledger),
+        lambda: (oid for oid in roots(ledger) if oid not in marks),
         dry_run=dry_run,
         log_keep=grace,
         now_ns=now_ns,
         progress=progress,
         removed=removed.add,
+        replace=lambda: remains.remains(ledger, marks),
     )
     if not dry_run:
         ledger.forget()
+        remains.unmark(ledger, marks)
         drop_tags(ledger)
         micros = grace // timedelta(microseconds=1)
         run = Run(now_ns, micros, removed.count, report.objects_removed, bytes(removed.prefixes))
@@ -84,7 +90,7 @@ class _Removed:
         self.prefixes = bytearray()
 
     def add(self, kind: int, begin: bytes) -> None:
-        if kind == KIND_CHECKPOINT:
+        if kind in {KIND_CHECKPOINT, KIND_PRUNED}:
             self.count += 1
             if self.count <= collected.PREFIXES_MAX:
                 self.prefixes += begin[: collected.PREFIX_BYTES]

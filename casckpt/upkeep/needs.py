@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from casckpt.errors import CorruptError, NotFoundError
-from casckpt.format.constants import KIND_CHECKPOINT
-from casckpt.format.records import CheckpointRecord
+from casckpt.format.constants import KIND_CHECKPOINT, KIND_PRUNED
+from casckpt.format.records import read_record
 from casckpt.history import notes
 from casckpt.history.ancestry import jump_step
 from casckpt.history.ledger import Ledger
@@ -92,9 +92,9 @@ class _Walk:
         while todo is not None and todo not in self._seen:
             oid = todo
             self._seen.add(oid)
-            stored = self._read(oid)
+            stored = self._read(oid, KIND_CHECKPOINT, KIND_PRUNED)
             if stored is not None:
-                record = CheckpointRecord.decode(stored.payload)
+                record = read_record(stored.kind, stored.payload)
                 bad = self._below([i for i in references(stored) if i not in record.parents])
                 bad |= self._suspects & {oid}
                 step = record.step
@@ -113,12 +113,12 @@ class _Walk:
             if stored is None:
                 step = None if far is None else far + 1
 
-    def _read(self, oid: ObjectId, kind: int | None = KIND_CHECKPOINT) -> StoredObject | None:
+    def _read(self, oid: ObjectId, *kinds: int) -> StoredObject | None:
         """An object if it is sound, else None."""
         try:
             (stored,) = self._ledger.engine.read([oid])
             verified(oid, stored)
-            if stored is not None and kind in {None, stored.kind}:
+            if stored is not None and (not kinds or stored.kind in kinds):
                 references(stored)
                 return stored
         except (CorruptError, NotFoundError):
@@ -135,7 +135,7 @@ class _Walk:
                 todo.pop()
                 continue
             if oid not in children:
-                stored = self._read(oid, None)
+                stored = self._read(oid)
                 if stored is None:
                     self._bad[oid] = frozenset({oid})
                     continue

@@ -13,11 +13,11 @@ Imports: errors, ids, format (constants), storage (engine interface), history (a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from casckpt.errors import CorruptError, PrunedError
-from casckpt.format.constants import KIND_CHECKPOINT
+from casckpt.format.constants import KIND_CHECKPOINT, KIND_PRUNED
 from casckpt.history import notes
 from casckpt.history.ancestry import Point
 from casckpt.history.ledger import Ledger
@@ -69,8 +69,9 @@ def compare(ledger: Ledger, progress: Progress | None = None) -> Faults:
 
 
 def checkpoints(ledger: Ledger) -> Iterator[Point]:
-    """All stored checkpoints that can be read, newest first."""
-    ids = ledger.engine.objects(KIND_CHECKPOINT)
+    """All stored checkpoints that can be read, pruned ones last, newest first."""
+    engine = ledger.engine
+    ids = chain(engine.objects(KIND_CHECKPOINT), engine.objects(KIND_PRUNED))
     while page := list(islice(ids, _PAGE)):
         try:
             yield from ledger.ancestry.points(page)
@@ -154,7 +155,7 @@ def _is_surplus(ledger: Ledger, posting: Posting) -> bool:
         (stored,) = ledger.engine.read([posting.id])
         if stored is None:
             return False  # gone by now; gc has seen to its places
-        if stored.kind != KIND_CHECKPOINT:
+        if stored.kind not in {KIND_CHECKPOINT, KIND_PRUNED}:
             return True
         return posting not in _wanted(ledger, ledger.ancestry.point(posting.id))
     except (CorruptError, PrunedError):

@@ -41,9 +41,10 @@ _PAGE: Final = 1_024
 def check(ledger: Ledger, progress: Progress | None = None) -> Iterator[Finding]:
     """What is stored otherwise than it would be built."""
     ids = list(dict.fromkeys(_first(ledger)))
-    rest = [point.id for point in checkpoints(ledger)]
+    rest = [point.id for point in checkpoints(ledger) if point.left is None]
+    whole = set(rest)
     left, seen, told = BYTES_MAX, set[ObjectId](), set[str]()
-    for done, oid in enumerate([*ids, *_spread(rest)], 1):
+    for done, oid in enumerate([*(oid for oid in ids if oid in whole), *_spread(rest)], 1):
         if left <= 0:
             return
         if progress is not None:

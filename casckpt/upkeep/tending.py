@@ -70,12 +70,18 @@ class UpkeepReport:
         """Objects that gc removed, by kind."""
         return self.collected.kinds_removed if self.collected else {}
 
+    @property
+    def objects_replaced(self) -> int:
+        """Pruned checkpoints that lost their states by gc."""
+        return self.collected.objects_replaced if self.collected else 0
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON: gc's figures flat, the others by name (None: not run)."""
         return {
             "objects_live": self.objects_live,
             "objects_removed": self.objects_removed,
             "bytes_removed": self.bytes_removed,
+            "objects_replaced": self.objects_replaced,
             "seconds": round(self.seconds, 3),
             "decisions": [decision._asdict() for decision in self.decisions],
             "packed": None if self.packed is None else self.packed._asdict(),

@@ -4,7 +4,8 @@ A universe of a few dozen objects (children and bases among the earlier ones, so
 shared children and dedup hits on garbage are common) is stored, referred to, dropped and
 stored again, while a gc creeps forward a row or two a step, is abandoned and begun again.
 Packing creeps along in the same way, a few rows a block; now and then one of the two is taken
-for dead and the other begins. What the refs reach must be readable at any moment; what they do not reach must be gone
+for dead and the other begins. Some objects are in two parts; now and then it is decided that one
+loses the second, with its first child, when gc comes by. What the refs reach must be readable at any moment; what they do not reach must be gone
 after a quiet gc.
 """
 
@@ -17,11 +18,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from casckpt.errors import StorageError
-from casckpt.ids import ObjectId
+from casckpt.ids import CUT, PARTED, ObjectId
 from casckpt.storage.engine import MissingObjects, NewObject, Posting, RefUpdate
 from casckpt.storage.lmdb import LmdbEngine, commit, files, pack, plan, sweep
 from casckpt.storage.lmdb.caches import Payloads
 from casckpt.testing.common import new_object, text
+from casckpt.testing.replacing import left_of
 
 OBJECTS = 32
 REFS = ("a", "b", "c")
@@ -42,7 +44,12 @@ def universe(rng: random.Random) -> list[NewObject]:
             if base is not None and rng.random() < 0.7:  # begin as the base does
                 known = {item.id: item for item in objects}
                 children = [known[oid] for oid in base.children] + children
-        item = new_object(text(family, 300) + b" %d" % number, children, base)
+        payload = text(family, 300) + b" %d" % number
+        if rng.random() < 0.5:
+            payload = b"\x83\x42%02d" % number + payload
+            item = new_object(payload, children, base, kind=PARTED)
+        else:
+            item = new_object(payload, children, base)
         objects.append(item)
         families.setdefault(family, []).append(item)
     return objects
@@ -68,15 +75,23 @@ class World:
         self.packing = None
         self.packer: pack.Packer | None = None
         self.rows_packed = 0
+        self.unwanted: set[ObjectId] = set()
+        """Objects that are to lose their second part."""
+        for _ in range(4):
+            self.prune()
+        self.rows_replaced = 0
+        self.whole: dict[str, tuple[ObjectId, int]] = {}
+        """Targets of refs that were whole when they were looked at last."""
 
     def run(self, steps: int) -> None:
         actions = [
             (self.save, 4),
             (self.prepare, 2),
             (self.publish, 3),
-            (self.long_commit, 2),
+            (self.long_commit, 3),
             (self.drop, 2),
             (self.take_up, 2),
+            (self.prune, 1.5),
             (self.gc_step, 14),
             (self.gc_crash, 0.3),
             (self.pack_step, 10),
@@ -185,17 +200,26 @@ class World:
             self.engine.commit(refs=[RefUpdate(name, item.id, log=log)])
             self.refs[name] = item.id
 
+    def prune(self) -> None:
+        parted = [item.id for item in self.objects if item.kind == PARTED]
+        self.unwanted.add(self.rng.choice(parted))
+
+    def left(self) -> list[NewObject]:
+        return [left_of(self.by_id[oid]) for oid in sorted(self.unwanted)]
+
     # gc
 
     def gc_step(self) -> None:
         if self.gc is None:
             self.collector = sweep.Collector(
-                self.space, lambda: (), dry_run=False, keep_since_ns=1 << 63
+                self.space, lambda: (), dry_run=False, keep_since_ns=1 << 63, replace=self.left
             )
             self.gc = self.collector.steps()
+        before = self.collector.replaced
         try:
             if next(self.gc, None) is None:
                 self.gc = None
+            self.rows_replaced += self.collector.replaced - before
         except StorageError:  # packing is at work, or has taken over
             self.gc = None
 
@@ -237,12 +261,27 @@ class World:
             self.leave_sign()
 
     def quiet_gc(self) -> None:
-        self.engine.gc(lambda: (), log_keep=timedelta(0), now_ns=1 << 62)
+        self.engine.gc(lambda: (), log_keep=timedelta(0), now_ns=1 << 62, replace=self.left)
 
     # what must be true
 
-    def reachable(self) -> set[ObjectId]:
-        return {item.id for oid in self.refs.values() for item in self.closure(oid)}
+    def reachable(self) -> dict[ObjectId, int]:
+        """What the refs reach, through what there is: ids with kinds."""
+        found: dict[ObjectId, int] = {}
+        todo = [*self.refs.values()]
+        while todo:
+            page = [oid for oid in dict.fromkeys(todo) if oid not in found]
+            todo = []
+            for oid, stored in zip(page, self.engine.read(page), strict=True):
+                assert stored is not None, "a reachable object is gone"
+                whole = self.by_id[oid]
+                found[oid] = stored.kind
+                if stored.kind == CUT:
+                    assert oid in self.unwanted, "nobody wanted that to go"
+                    whole = left_of(whole)
+                assert stored.payload == whole.payload
+                todo += whole.children
+        return found
 
     def check(self) -> None:
         if self.rng.random() < 0.7:
@@ -250,13 +289,17 @@ class World:
             self.space.payloads = Payloads()  # memory must not hide what is lost
             if self.rng.random() < 0.5:
                 self.space.payloads.blocks = blocks  # nor mislead
-        wanted = sorted(self.reachable())
-        for oid, stored in zip(wanted, self.engine.read(wanted), strict=True):
-            assert stored is not None, "a reachable object is gone"
-            assert stored.payload == self.by_id[oid].payload
+        kinds = self.reachable()
         for name in REFS:
             ref = self.engine.ref(name)
             assert (ref.target if ref else None) == self.refs.get(name)
+            if ref and ref.target and self.whole.get(name) == (ref.target, ref.version):
+                assert kinds[ref.target] != CUT, "a target has lost its second part"
+        self.whole = {
+            name: (ref.target, ref.version)
+            for name in REFS
+            if (ref := self.engine.ref(name)) and ref.target and kinds[ref.target] != CUT
+        }
         found = self.engine.postings(b"p")
         assert set(found) <= self.posted, "a posting has come to mean another object"
         damage = [p for p in self.engine.check() if p.severity == "damage"]
@@ -276,7 +319,10 @@ class World:
         self.quiet_gc()
         self.check()
         left = set(self.engine.objects())
-        assert left == self.reachable(), "garbage is left"
+        kinds = self.reachable()
+        assert left == kinds.keys(), "garbage is left"
+        for oid in kinds.keys() & self.unwanted - set(self.refs.values()):
+            assert kinds[oid] == CUT, "a second part is left"
         assert not list(self.engine.check())
         self.engine.commit(refs=[RefUpdate(name, None) for name in REFS])
         self.refs.clear()

@@ -270,3 +270,12 @@ print(sum(begin == 0 and end == 4096 for _, begin, end in silent))
     engine.close()
     # Only what is free may be overwritten without a word.
     assert int(run_python(code, str(place), fill.hex())) <= free
+
+
+def test_a_long_list_that_is_gone_is_no_damage(engine: LmdbEngine) -> None:
+    """LMDB then counts its leaves wrongly, and so does nobody else."""
+    postings = [Posting(b"long", n, TOP.id) for n in range(300)]
+    engine.commit(add=postings)
+    engine.commit(remove=postings)
+    assert list(engine.check()) == []
+    engine.compact()

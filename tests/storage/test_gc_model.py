@@ -15,6 +15,7 @@ from casckpt.storage.lmdb import (
     litter,
     mark,
     pack,
+    replace,
     roots,
     row,
     survey,
@@ -41,6 +42,8 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "SLICE", 4)
     monkeypatch.setattr(survey, "BATCH", 1)
     monkeypatch.setattr(pack, "READ_ROWS", 2)
+    monkeypatch.setattr(replace, "READ_ROWS", 2)
+    monkeypatch.setattr(replace, "BATCH_ROWS", 1)
     monkeypatch.setattr(pack, "BATCH_ROWS", 2)
     monkeypatch.setattr(choose, "TARGET_BYTES", 1500)
 
@@ -63,6 +66,7 @@ def test_nothing_reachable_is_lost_and_no_garbage_is_left(run: Callable[[int], W
     worlds = [run(seed) for seed in range(RUNS)]
     assert sum(world.long_done for world in worlds) > RUNS, "long commits must come about, too"
     assert sum(world.rows_packed for world in worlds) > RUNS * 5, "and so must packing"
+    assert sum(world.rows_replaced for world in worlds) > RUNS // 8, "and replacing"
 
 
 @pytest.mark.slow
@@ -190,7 +194,59 @@ def blocks_go_with_half_their_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey.Survey, "rows", rows)
 
 
+def targets_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a ref points at is no reason to leave it whole."""
+    real = mark.Marks.root
+    monkeypatch.setattr(mark.Marks, "root", lambda self, seq, **_: real(self, seq, whole=False))
+
+
+def deltas_are_not_rewritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is stored against a row that is replaced stays as it is."""
+    monkeypatch.setattr(replace.Replacer, "rebase", lambda *_, **__: iter(()))
+
+
+def what_is_taken_up_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks whether a row has been asked for since the scan."""
+    real = mark.Marks.state
+    monkeypatch.setattr(
+        mark.Marks, "state", lambda self, seq: mark.CUT if seq in self.cuts else real(self, seq)
+    )
+
+
+def lent_children_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that is replaced takes along the children that a live delta shares with it."""
+    monkeypatch.setattr(mark.Marks, "_lend", lambda *_: None)
+
+
+def replaced_before_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All at once and at first, while newer garbage is still stored against it."""
+    real = sweep.Collector._sweep
+
+    def sweep_(self: sweep.Collector) -> object:
+        def all_of_them(txn: object) -> None:
+            self.roots.drain(txn)
+            with txn.cursor(self.tables.rows) as rows:
+                for seq in self.seqs:
+                    if self.marks.state(seq) == mark.CUT:
+                        rows.set_key(tables.number_key(seq))
+                        replace.put(rows, seq, self.marks.cuts[seq].row)
+                        self.marks.replaced(seq)
+            state = tables.state(txn, self.tables)
+            tables.put_state(txn, self.tables, state._replace(epoch=state.epoch + 1))
+
+        self.space.write(all_of_them)
+        yield "replace"
+        yield from real(self)
+
+    monkeypatch.setattr(sweep.Collector, "_sweep", sweep_)
+
+
 MUTANTS = [
+    targets_are_replaced,
+    deltas_are_not_rewritten,
+    what_is_taken_up_is_replaced,
+    lent_children_are_forgotten,
+    replaced_before_the_sweep,
     children_are_packed_as_the_row_has_them,
     blocks_go_with_half_their_rows,
     ascending,

@@ -80,6 +80,10 @@ def gc(
         click.echo(
             f"{verb} {report.objects_removed:,} objects ({style.size(report.bytes_removed)});"
             f" {report.objects_live:,} stay"
+            + (
+                f", {report.objects_replaced:,} without their states"
+                * bool(report.objects_replaced)
+            )
         )
     if report.packed is not None:
         click.echo(packed_line(report.packed))

@@ -2,7 +2,9 @@
 
 Invariants: neither a seq nor a block's number is ever used twice, so what a row says
 (`Payloads`; packing changes only how it says it) and what a block holds (`Blocks`) stays true
-for ever, though the row or block may be gone. That an id is stored under a seq (`Seqs`) is true as long as
+for ever, though the row or block may be gone. But gc may replace a row by what is left of its
+object (`replace`), and another process does not hear of it: then what is remembered is still an
+object of that id, but no base any more: a commit looks at the row's kind. That an id is stored under a seq (`Seqs`) is true as long as
 no index entry was removed, that is under the same epoch (`tables.State`): the memory is
 dropped when the epoch has moved on, whichever process moved it.
 
@@ -106,6 +108,14 @@ class Payloads:
             except KeyError:  # another OS thread may just have dropped it
                 pass
         return entry
+
+    def drop(self, seqs: Iterable[int]) -> None:
+        """Forget rows that were replaced."""
+        with self._lock:
+            for seq in seqs:
+                entry = self._entries.pop(seq, None)
+                if entry is not None:
+                    self._bytes -= len(entry.payload) + ENTRY_BYTES
 
     def put(self, entries: Iterable[tuple[int, Known]]) -> None:
         """Remember them. Only committed rows: an aborted commit's seqs are given out again."""

@@ -208,7 +208,7 @@ class _Attempt:
         if base is None:
             return 0, ()
         if packed.base_seq:
-            there = self.find(base) == packed.base_seq
+            there = self.find(base) == packed.base_seq and self._is_as_planned(packed)
             return (packed.base_seq, packed.base_children) if there else (0, ())
         # New in this commit too, unless somebody else stored it first, or it was packed again.
         seq, own, children = self.fresh.get(base, (0, None, ()))
@@ -217,6 +217,11 @@ class _Attempt:
         if self.find(base) != seq:  # written by an earlier part, and swept: its lease was lost
             return 0, ()
         return seq, children
+
+    def _is_as_planned(self, packed: Packed) -> bool:
+        """Whether gc has not replaced the base's row since it was read, however long ago."""
+        row = self.txn.get(tables.number_key(packed.base_seq), db=self.tables.rows)
+        return row is not None and row[0] >> 4 == packed.base_kind
 
     def refuse_missing(self, *, last: bool) -> None:
         """Every child must be stored; at the end, everything that was relied on."""

@@ -270,13 +270,16 @@ class LmdbEngine:
         now_ns: int = 0,
         progress: Callable[[str, int, int], None] | None = None,
         removed: Removed | None = None,
+        replace: Callable[[], Iterable[NewObject]] | None = None,
     ) -> GcReport:
         """See `Engine.gc`."""
         here = self._open()
         if not dry_run:
             here.check_writable(read_only=self.read_only)
         keep = None if log_keep is None else now_ns - log_keep // timedelta(microseconds=1) * 1000
-        collector = sweep.Collector(here, roots, dry_run=dry_run, keep_since_ns=keep, tell=removed)
+        collector = sweep.Collector(
+            here, roots, dry_run=dry_run, keep_since_ns=keep, tell=removed, replace=replace
+        )
         with closing(collector.steps()) as steps:
             for _ in steps:
                 if progress is not None:

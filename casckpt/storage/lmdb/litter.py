@@ -31,7 +31,7 @@ def purge(space: Space, marks: Marks) -> Iterator[str]:
         with space.reading() as txn:
             page, place = posts.walk(txn, space.tables, place, LOOK)
         # No row or no index entry: neither comes back under this seq.
-        stale = [p for p in page if marks.state(int.from_bytes(p[1][8:], "big")) != LIVE]
+        stale = [p for p in page if marks.state(int.from_bytes(p[1][8:], "big")) < LIVE]
         yield "purge"
         for begin in range(0, len(stale), BATCH):
             batch = stale[begin : begin + BATCH]

@@ -1,20 +1,26 @@
 """Which rows are needed: one descending scan, then whatever was gained since.
 
 A row refers only to older rows, so when a scan from the newest row downwards comes to a
-row, everything that could need it has been seen. Three states are enough, one byte a row:
+row, everything that could need it has been seen. Four states are enough, one byte a row:
 
 - LIVE   reachable: all its children are needed, and its base's bytes;
 - BASE   only its bytes are needed, by a live row stored as a delta against it. Of its
          children only the leading ones are needed that the live row shares with it
          (`row.Head.shared`);
+- CUT    reachable, and to be replaced by something with fewer children (`replace`): only
+         those are needed. Live rows that are deltas against it are to be rewritten first;
+         until then they have children listed there, which are needed;
 - 0      not needed (yet).
 
 `scan` makes the descending pass; `gain` marks single rows later, with their closure, when
 refs have gained them (`sweep` says when).
 
+Whatever needs a CUT row after the scan makes it LIVE: then it stays as it is.
+
 Invariants: marks only grow; after a scan, and after each `gain`, the marked set is closed:
-a LIVE row's children are LIVE, a marked row's base is marked, a BASE row's needed leading
-children are LIVE. A needed row that is missing stops everything.
+a LIVE row's children are LIVE or CUT, a marked row's base is marked or about to be no base
+any more, a BASE row's needed leading children are LIVE or CUT. A needed row that is missing
+stops everything.
 
 Imports: errors, its neighbours.
 """
@@ -22,16 +28,25 @@ Imports: errors, its neighbours.
 from __future__ import annotations
 
 from array import array
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from casckpt.errors import CorruptError, StorageError
 from casckpt.storage.lmdb.row import Head, parse
 from casckpt.storage.lmdb.tables import number_key
 
-__all__ = ["BASE", "LIVE", "Marks"]
+__all__ = ["BASE", "CUT", "LIVE", "Cut", "Marks"]
 
 BASE: Final = 1
 LIVE: Final = 2
+CUT: Final = 3
+
+
+class Cut(NamedTuple):
+    """What takes the place of a row."""
+
+    row: bytes
+    kept: tuple[int, ...]
+    """Seqs of its children."""
 
 
 class Marks:
@@ -53,8 +68,12 @@ class Marks:
         except (MemoryError, OverflowError):
             msg = f"rows {low} to {top} are too far apart to be marked in memory"
             raise StorageError(msg) from None
+        self.cuts: dict[int, Cut] = {}
+        """Rows to be replaced, if they are reachable; filled before the scan."""
+        self.rebases = array("Q")
+        """Rows needed for their bytes that are deltas against such rows, newest first."""
         self.condemned = array("Q")
-        """Rows that the scan found not LIVE, newest first."""
+        """Rows that the scan found not LIVE, newest first; CUT ones among them."""
         self.kinds = bytearray()
         """Their kinds."""
         self.condemned_bytes = 0
@@ -74,10 +93,17 @@ class Marks:
             return LIVE
         return self.states[seq - self.low] if seq >= self.low else 0
 
-    def root(self, seq: int) -> None:
-        """Mark a row before the scan begins."""
+    def root(self, seq: int, *, whole: bool = True) -> None:
+        """Mark a row before the scan begins; a `whole` one is not replaced."""
         if self.low <= seq <= self.top:
             self.states[seq - self.low] = LIVE
+        if whole:
+            self.cuts.pop(seq, None)
+
+    def replaced(self, seq: int) -> None:
+        """A CUT row has been replaced: now it is a row like others."""
+        self.states[seq - self.low] = LIVE
+        self.cuts.pop(seq, None)
 
     def scan(self, txn: Any, table: Any, limit: int) -> bool:
         """Go down over up to `limit` rows; whether there are more.
@@ -104,7 +130,9 @@ class Marks:
                     if seq > self.horizon:
                         state = states[seq - low] = LIVE
                     try:
-                        if state == LIVE:
+                        if state == LIVE and seq in self.cuts:
+                            self._cut(seq, data)
+                        elif state == LIVE:
                             head = parse(seq, data)
                             for child in head.own:
                                 if child < low:
@@ -131,26 +159,54 @@ class Marks:
         """The scan is at `seq`: its base's bytes and `count` leading children are needed."""
         if base < self.low:
             raise _missing(base, seq)
-        state = self.states[base - self.low]
-        if state != LIVE:
+        if base in self.cuts:
+            self.rebases.append(seq)
+            self._need_children(base, count)
+        elif self.states[base - self.low] != LIVE:
             self.states[base - self.low] = BASE
-            if count > self._needs.get(base, -1):
-                self._needs[base] = count
+            self._need_children(base, count)
+
+    def _need_children(self, base: int, count: int) -> None:
+        if count > self._needs.get(base, -1):
+            self._needs[base] = count
 
     def _condemn(self, seq: int, data: bytes, state: int) -> None:
         self.condemned.append(seq)
         self.kinds.append(data[0] >> 4 if data else 0)
+        needed = self._needs.pop(seq, 0)
         if state == BASE:
             head = parse(seq, data)
-            needed = self._needs.pop(seq, 0)
-            for child in _leading(seq, head, needed):
-                if child < self.low:
-                    raise _missing(child, seq)
-                self.states[child - self.low] = LIVE
+            self._share(seq, head, needed)
             if head.base:
                 self._need(seq, head.base, min(needed, head.shared))
-        else:
-            self.condemned_bytes += len(data)
+            return
+        self.condemned_bytes += len(data)
+        if needed:
+            self._lend(seq, parse(seq, data), needed)
+
+    def _cut(self, seq: int, data: bytes) -> None:
+        """The scan is at a reachable row that is to be replaced."""
+        self.condemned_bytes += len(data) - len(self.cuts[seq].row)
+        self.condemned.append(seq)
+        self.kinds.append(data[0] >> 4)
+        self.states[seq - self.low] = CUT
+        for child in self.cuts[seq].kept:
+            if child < self.low:
+                raise _missing(child, seq)
+            self.states[child - self.low] = LIVE
+        self._lend(seq, parse(seq, data), self._needs.pop(seq, 0))
+
+    def _lend(self, seq: int, head: Head, needed: int) -> None:
+        """Only leading children are needed of a row, not its bytes."""
+        self._share(seq, head, needed)
+        if head.base and min(needed, head.shared):
+            self._need_children(head.base, min(needed, head.shared))
+
+    def _share(self, seq: int, head: Head, needed: int) -> None:
+        for child in _leading(seq, head, needed):
+            if child < self.low:
+                raise _missing(child, seq)
+            self.states[child - self.low] = LIVE
 
     def _expect_gap(self, seq: int) -> None:
         """No row between `seq` and the last one is needed, for none is there."""
@@ -177,8 +233,11 @@ class Marks:
         """Mark rows and what they need. `todo`: seq, leading children or -1 (live), parent."""
         while todo:
             seq, needed, parent = todo.pop()
-            if self.state(seq) == LIVE:
+            state = self.state(seq)
+            if state == LIVE:
                 continue
+            if state == CUT:
+                needed = -1  # it stays as it is
             data = txn.get(number_key(seq), db=table)
             if data is None or seq < self.low:
                 raise _missing(seq, parent)

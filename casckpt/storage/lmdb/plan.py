@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
-from casckpt.ids import ObjectId
+from casckpt.ids import CUT, ObjectId
 from casckpt.storage.engine import MissingObjects, NewObject, Posting, RefUpdate
 from casckpt.storage.frame import BASE_PAYLOAD_BYTES_MAX, DELTA, DELTA_HEAD_BYTES, Base, encode
 from casckpt.storage.lmdb import index, objects, tables
@@ -48,6 +48,8 @@ class Packed(NamedTuple):
     """The base's row; 0: the base is new in this commit, too."""
     base_children: tuple[int, ...]
     """The base's children; of no meaning if the base is new."""
+    base_kind: int = 0
+    """The base's; of no meaning if it is new."""
 
 
 class Plan(NamedTuple):
@@ -200,8 +202,8 @@ def _pack_near(
     base = bases.get(item.base)
     if base is None and item.base in packed:
         base = _Base(0, packed[item.base].known, ())
-    if base is None or base.known.depth >= DEPTH_MAX:
-        return pack(item)
+    if base is None or base.known.depth >= DEPTH_MAX or base.known.kind == CUT:
+        return pack(item)  # what is left of an object may come to lie otherwise
     codec, frame = encode(item.payload, Base(base.known.payload, item.base))
     if codec != DELTA:
         return _packed(item, codec, frame)
@@ -211,7 +213,7 @@ def _pack_near(
         if len(whole.frame) < len(frame) + DELTA_HEAD_BYTES + depth * LINK_BYTES:
             return whole
     known = _known(item, depth)
-    return Packed(item, codec, frame, known, item.base, base.seq, base.children)
+    return Packed(item, codec, frame, known, item.base, base.seq, base.children, base.known.kind)
 
 
 def pack(item: NewObject) -> Packed:

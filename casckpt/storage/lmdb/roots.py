@@ -58,7 +58,7 @@ class Roots:
         table = self._space.tables.index
         with self._space.reading() as txn, txn.cursor(table) as finder:
             for oid in extra:
-                self._marks.root(index.find(finder, oid))
+                self._marks.root(index.find(finder, oid), whole=False)
         after: str | None = None
         more = True
         while more:

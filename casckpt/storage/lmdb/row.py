@@ -17,9 +17,11 @@
 
 A varint has 7 bits a byte, lowest first, the high bit set on all but the last.
 
-A row is rewritten only by packing, which puts BLOCK in the place of another codec, or another
-block in the place of a block: kind, size, payload and children stay. So a base's depth may
-become smaller than its deltas know, never larger.
+A row is rewritten by packing, which puts BLOCK in the place of another codec, or another
+block in the place of a block, and by gc, which moves a delta to a base further down or to none:
+kind, size, payload and children stay. So a base's depth may become smaller than its deltas
+know, never larger. And gc replaces rows (`replace`): what is there then is of another kind, and
+nothing is a delta against it but others like it.
 
 Invariants: children and base have smaller seqs, so a row refers only to what is older; a
 base's row is there as long as the row is. A list of children is never longer than the row.

@@ -6,12 +6,14 @@ The steps, each a transaction of its own:
    lease of a living writer); note the newest log entry and line of the feed. Then the roots
    are read: refs, log entries young enough, what the caller names.
 2. *mark* (reads): one descending scan (`mark`). Rows above the horizon are live.
+   *rebase* (writes): live deltas against what is to be replaced are rewritten (`replace`).
 3. *index* (reads): find the index entries of what is not live.
 4. *sweep* (writes): condemned rows, newest first, a few milliseconds at a time. Each batch
    first *drains*: it marks, in the same transaction, what refs have gained since: rows
    newer than the last one seen, targets of new log entries, lines of the feed. Then it
    removes the next condemned rows that are still unmarked, with their index entries. A row
-   that is still a live row's base (BASE) keeps its bytes and loses its index entry.
+   that is still a live row's base (BASE) keeps its bytes and loses its index entry. A row
+   that is to be replaced and that nothing has asked for (CUT) is replaced at its turn.
 5. *purge*, *forget*, *blocks* (writes): postings of what is gone; deleted refs and their
    log; blocks that no row lies in any more.
 
@@ -40,8 +42,16 @@ Why nothing needed is removed, whoever writes at the same time:
     that it is still the one. Packing takes the same sign; nothing above depends on that:
     it rewrites rows, but never their children, and a packed row needs no base (`pack`).
 
+(f) A row is replaced at its turn in the sweep, so by then garbage that is newer is gone: no
+    delta against it is left but in what came since the scan. That is drained in the same
+    transaction, and whatever it needs of the row, as a child or as a base, makes it stay as it
+    is; so does a ref or a log entry that leads to it. All its children are still there, for
+    they are older. A writer that comes after the batch finds the new row under the old seq:
+    it looks whether a base is still of the kind that it had read or remembered (`commit`).
+
 Deleting in ascending order breaks (a); not draining breaks (b); checking for existence
-before the write transaction breaks (c); leaving BASE rows in the index breaks (d). The
+before the write transaction breaks (c); leaving BASE rows in the index breaks (d); replacing
+rows before the sweep, or not looking at a base's kind, breaks (f). The
 model test (tests/storage) does each of these and sees it fail.
 
 Invariants: no transaction is open at a yield; seqs, log numbers and versions that go raise
@@ -61,9 +71,10 @@ from typing import Any, Final
 
 from casckpt.errors import StorageError
 from casckpt.ids import ObjectId
-from casckpt.storage.engine import GcReport, Removed
+from casckpt.storage.engine import GcReport, NewObject, Removed
 from casckpt.storage.lmdb import feed, index, leases, litter, survey, tables, tally
-from casckpt.storage.lmdb.mark import BASE, LIVE, Marks
+from casckpt.storage.lmdb.mark import BASE, CUT, LIVE, Marks
+from casckpt.storage.lmdb.replace import Replacer, put
 from casckpt.storage.lmdb.roots import Roots
 from casckpt.storage.lmdb.space import Space
 
@@ -87,6 +98,7 @@ class Collector:
         dry_run: only mark; nothing is written.
         keep_since_ns: log entries older than this are no roots; None: all are.
         tell: told of every object that was removed.
+        replace: what takes the place of objects; called as `roots` is.
     """
 
     def __init__(
@@ -97,8 +109,10 @@ class Collector:
         dry_run: bool,
         keep_since_ns: int | None,
         tell: Removed | None = None,
+        replace: Callable[[], Iterable[NewObject]] | None = None,
     ) -> None:
         self.space = space
+        self._replace = replace or tuple
         self._extra = roots
         self._dry_run = dry_run
         self._tell = tell
@@ -115,6 +129,9 @@ class Collector:
         """Objects by kind that would be removed if no ref gained anything any more."""
         self.removed: Counter[int] = Counter()
         self.removed_bytes = 0
+        self.replaced = 0
+        self._replaced_seqs: list[int] = []
+        self.replacer = Replacer(space, self.marks, self.check_sign)
         self.progress = ("begin", 0, 1)
         self._unused: int | None = None
         """Bytes of blocks less than half in use; None: it has not come to its end."""
@@ -136,6 +153,7 @@ class Collector:
         try:
             yield from self._begin()
             yield from self._mark()
+            yield from self.replacer.rebase(dry_run=self._dry_run)
             yield from self._find_entries()
             if not self._dry_run:
                 yield from self._sweep()
@@ -146,12 +164,17 @@ class Collector:
     def report(self) -> GcReport:
         """What was done, or in a dry run would be."""
         removed = self.expected if self._dry_run else self.removed
+        cuts = self.marks.states.count(CUT)
+        removed_bytes, replaced = self.removed_bytes, self.replaced
+        if self._dry_run:
+            removed_bytes, replaced = self.marks.condemned_bytes, cuts
         return GcReport(
-            objects_live=self.marks.states.count(LIVE),
+            objects_live=self.marks.states.count(LIVE) + cuts,
             objects_removed=sum(removed.values()),
-            bytes_removed=self.marks.condemned_bytes if self._dry_run else self.removed_bytes,
+            bytes_removed=removed_bytes - self.replacer.grown_bytes,
             kinds_removed=dict(removed),
             seconds=time.perf_counter() - self._start,
+            objects_replaced=replaced,
         )
 
     # begin, roots
@@ -197,6 +220,8 @@ class Collector:
         )
 
     def _mark(self) -> Iterator[str]:
+        self.replacer = Replacer(self.space, self.marks, self.check_sign)
+        yield from self.replacer.load(self._replace())
         yield from self.roots.read(list(self._extra()))
         more = True
         while more:
@@ -220,7 +245,7 @@ class Collector:
                 page = list(index.scan(cursor, after, SCAN_ROWS))
             for entry in page:
                 seq = int.from_bytes(entry[index.PREFIX_BYTES :], "big")
-                if marks.state(seq) != LIVE:
+                if marks.state(seq) < LIVE:
                     at = bisect_left(self.seqs, seq)
                     if at < len(self.seqs) and self.seqs[at] == seq:
                         place = at * index.PREFIX_BYTES
@@ -241,12 +266,18 @@ class Collector:
             done = self.space.write(_Batch(self, left).run)
             left = done.left
             self.removed += done.removed
+            self.replaced += len(done.replaced)
+            self._replaced_seqs += done.replaced
+            for seq in done.replaced:
+                self.marks.replaced(seq)
+            self.space.payloads.drop(done.replaced)
             if self._tell is not None:
                 for kind, begin in done.names:
                     self._tell(kind, begin)
             self.removed_bytes += done.removed_bytes
             self.progress = ("sweep", len(self.seqs) - left, len(self.seqs))
             yield "sweep"
+        yield from self.replacer.tighten(sorted(self._replaced_seqs))
         yield from litter.purge(self.space, self.marks)
         yield from litter.forget(self.space, self.roots.held)
         self._unused = yield from survey.tidy(self.space, self.check_sign)
@@ -269,6 +300,7 @@ class _Batch:
         self.removed_bytes = 0
         self.names: list[tuple[int, bytes]] = []
         """Kind and first bytes of the id of each object removed."""
+        self.replaced: list[int] = []
 
     def run(self, txn: Any) -> _Batch:
         """Drain, then remove; returns what came out."""
@@ -303,6 +335,12 @@ class _Batch:
         if state == LIVE or not rows.set_key(tables.number_key(seq)):
             return 0
         data = rows.value()
+        if state == CUT:
+            new = gc.marks.cuts[seq].row
+            put(rows, seq, new)
+            self.replaced.append(seq)
+            self.removed_bytes += len(data) - len(new)
+            return 1
         if prefix:
             index.remove(txn, gc.tables.index, prefix, seq)
             self.removed[data[0] >> 4] += 1
