@@ -41,7 +41,7 @@ from casckpt.thread import Thread
 from casckpt.tree.change import Change
 from casckpt.tree.diff import Diff
 from casckpt.tree.stream import Stream
-from casckpt.values import Record
+from casckpt.values import Record, Snapshotable
 
 __all__ = [
     "CasckptError",
@@ -63,6 +63,7 @@ __all__ = [
     "PrunedError",
     "Record",
     "Retention",
+    "Snapshotable",
     "StorageError",
     "Store",
     "StoreFileError",

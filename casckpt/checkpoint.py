@@ -23,6 +23,7 @@ from casckpt.history.resolve import resolve
 from casckpt.history.times import from_ns
 from casckpt.path import Step, as_path
 from casckpt.tree.diff import Diff
+from casckpt.values import Registry, rebuild
 
 __all__ = ["Checkpoint", "Pruned", "diff", "find_point"]
 
@@ -125,21 +126,29 @@ class Checkpoint:
             return self._point.left.size
         return states.size_of(self._ledger.ancestry.record(self._point.id).root)
 
-    def load(self, path: str | Iterable[Step] | None = None) -> Any:
+    def load(self, path: str | Iterable[Step] | None = None, *, into: type | None = None) -> Any:
         """Its state, of fresh objects: exactly what was saved.
 
         Args:
             path: only this part, and no more is read than it takes: `"messages[-1].content"`,
                 a JSON Pointer, or a sequence of keys and indexes.
+            into: the class of what lies there, known for this load as if it were registered;
+                of a plain dict or a record an instance is made (docs/values.md, "Objects").
 
         Raises:
             NotFoundError: there is nothing at that path.
+            InvalidInputError: no instance of `into` can be made of what lies there.
             PrunedError: the state was pruned, or the checkpoint collected.
             CorruptError: it is damaged.
         """
         began = self._ledger.events.begin(LOADED)
         path = as_path(path)
-        state = states.load(self._ledger.vault, self._ledger.codec, self._root(), path)
+        codec = self._ledger.codec
+        if into is not None and isinstance(codec, Registry):
+            codec = codec.knowing(into)
+        state = states.load(self._ledger.vault, codec, self._root(), path)
+        if into is not None:
+            state = rebuild(into, state)
         self._ledger.tell(LOADED, self.thread, self._point, began, path=path)
         return state
 

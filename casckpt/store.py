@@ -189,21 +189,34 @@ class Store:
         encode: Callable[[Any], Any] | None = None,
         decode: Callable[..., Any] | None = None,
         version: int = 1,
+        codec: Literal["pickle"] | None = None,
+        trusted: bool = False,
     ) -> C:
         """Let values of a class be stored and restored; can be used as a decorator.
 
         Args:
-            cls: a dataclass, NamedTuple, Enum, pydantic model or attrs class; with `encode`
-                and `decode` any class.
+            cls: a dataclass, NamedTuple, Enum, pydantic model or attrs class, or one with
+                `__snapshot__` and `__restore__`; with `encode` and `decode` any class.
             name: under which it is stored; None: module and name of the class.
             encode: from a value to what is stored in its stead.
             decode: and back; called with the version as well, if it takes two arguments.
             version: of what `encode` gives, from 1.
+            codec: "pickle": values are pickled, and unpickled by programs that say so, too.
+                Whoever can write to the store can then run code in them.
+            trusted: True signs for that.
 
         Raises:
             InvalidInputError: not such a class, or another one has the name.
         """
-        self._registry.register(cls, name=name, encode=encode, decode=decode, version=version)
+        self._registry.register(
+            cls,
+            name=name,
+            encode=encode,
+            decode=decode,
+            version=version,
+            codec=codec,
+            trusted=trusted,
+        )
         return cls
 
     def on(self, kind: EventKind, listener: Listener | None = None) -> Any:

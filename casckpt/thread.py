@@ -83,9 +83,10 @@ class Thread:
         revision: Checkpoint | str | None = None,
         *,
         path: str | Iterable[Step] | None = None,
+        into: type | None = None,
     ) -> Any:
-        """A state, of fresh objects: `checkpoint(revision).load(path)`."""
-        return self.checkpoint(revision).load(path)
+        """A state, of fresh objects: `checkpoint(revision).load(path, into=into)`."""
+        return self.checkpoint(revision).load(path, into=into)
 
     def view(
         self,

@@ -89,9 +89,11 @@ class Checkpoint:
         """Bytes of its state, encoded and uncompressed."""
         return self._crew.read(lambda: self._plain.size)
 
-    async def load(self, path: str | Iterable[Step] | None = None) -> Any:
+    async def load(
+        self, path: str | Iterable[Step] | None = None, *, into: type | None = None
+    ) -> Any:
         """Its state, or what lies at a path, of fresh objects; see `casckpt.Checkpoint.load`."""
-        return await self._crew.read(lambda: self._plain.load(path))
+        return await self._crew.read(lambda: self._plain.load(path, into=into))
 
     async def open(self, path: str | Iterable[Step] | None = None, mode: str = "rb") -> IO[Any]:
         """A long value in its state as a file; see `casckpt.Checkpoint.open`.

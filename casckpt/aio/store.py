@@ -162,9 +162,19 @@ class Store:
         encode: Callable[[Any], Any] | None = None,
         decode: Callable[..., Any] | None = None,
         version: int = 1,
+        codec: Literal["pickle"] | None = None,
+        trusted: bool = False,
     ) -> C:
         """Let values of a class be stored and restored; see `casckpt.Store.register`."""
-        return self._plain.register(cls, name=name, encode=encode, decode=decode, version=version)
+        return self._plain.register(
+            cls,
+            name=name,
+            encode=encode,
+            decode=decode,
+            version=version,
+            codec=codec,
+            trusted=trusted,
+        )
 
     def on(self, kind: EventKind, listener: Listener | None = None) -> Any:
         """Tell a function of what happens in this store; see `casckpt.Store.on`.

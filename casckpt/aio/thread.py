@@ -61,10 +61,16 @@ class Thread:
         return Checkpoint(self._crew, found)
 
     async def load(
-        self, revision: Which | None = None, *, path: str | Iterable[Step] | None = None
+        self,
+        revision: Which | None = None,
+        *,
+        path: str | Iterable[Step] | None = None,
+        into: type | None = None,
     ) -> Any:
         """A state, or what lies at a path of it, of fresh objects."""
-        return await self._crew.read(lambda: self._plain.load(plain(revision), path=path))
+        return await self._crew.read(
+            lambda: self._plain.load(plain(revision), path=path, into=into)
+        )
 
     async def view(
         self, revision: Which | None = None, *, path: str | Iterable[Step] | None = None

@@ -228,7 +228,7 @@ class RecordView(MappingView):
 
     @property
     def flavour(self) -> str:
-        """What kind of class it is: dataclass, pydantic, attrs, namedtuple."""
+        """What kind of class it is: dataclass, pydantic, attrs, namedtuple, object."""
         return self._fields.flavour
 
     def load(self) -> Any:

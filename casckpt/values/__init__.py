@@ -4,14 +4,15 @@ The tree stores None, bool, int, float, str, bytes, bytearray, list, dict, tuple
 frozenset by itself. For a value of any other type it asks a `Registry`, which gives a tag and
 a content made of native values (docs/values.md lists them all).
 
-Imports: values (arrays, record, registry, tagged).
+Imports: values (arrays, hooks, record, registry, tagged).
 """
 
 from __future__ import annotations
 
 from casckpt.values.arrays import array_row_bytes
+from casckpt.values.hooks import Snapshotable, rebuild
 from casckpt.values.record import Record
 from casckpt.values.registry import Registry
 from casckpt.values.tagged import Tagged
 
-__all__ = ["Record", "Registry", "Tagged", "array_row_bytes"]
+__all__ = ["Record", "Registry", "Snapshotable", "Tagged", "array_row_bytes", "rebuild"]

@@ -1,5 +1,5 @@
 """Classes that are stored structurally: dataclasses, attrs classes, pydantic models, named
-tuples.
+tuples. (Those with hooks of their own, flavour "object", are in values/hooks.py.)
 
 An instance is written as [flavour, type name, fields], or [flavour, type name, fields, more]
 where `more` has, in this order and only if there is something in it:
@@ -34,6 +34,7 @@ _MORE: dict[str, dict[str, type]] = {
     "dataclass": {"unset": list, "attributes": dict},
     "attrs": {"unset": list, "attributes": dict},
     "namedtuple": {"attributes": dict},
+    "object": {},
     "pydantic": {
         "unset": list,
         "attributes": dict,

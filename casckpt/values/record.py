@@ -48,7 +48,7 @@ class Record(Mapping[str, Any]):
 
     @property
     def flavour(self) -> str:
-        """dataclass, attrs, pydantic, namedtuple, enum, codec, numpy or builtin."""
+        """dataclass, attrs, pydantic, namedtuple, object, enum, codec, numpy or builtin."""
         return self._flavour
 
     @property

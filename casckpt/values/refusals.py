@@ -51,4 +51,5 @@ def refusal(cls: type) -> Exception:
             return unsupported(cls, f"{why}, or store {word}(...) of it")
     if cls.__module__.partition(".")[0] == "numpy":
         return unsupported(cls, f"{name} is not a plain numpy array or scalar: {codec}")
-    return unsupported(cls, f"{name} has no exact form that is known here: {codec}")
+    why = f"{name} has no exact form that is known here: {codec}"
+    return unsupported(cls, f"{why}, or give it __snapshot__ and __restore__")

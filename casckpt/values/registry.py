@@ -7,14 +7,14 @@ Invariants:
 - `reduce(restore(tag, content))` is (tag, content) again, but for codecs, whose promise it is.
 
 Imports: errors, format.constants, values (arrays, builtins, classes, codecs, collections,
-enums, naming, record, refusals, tagged, times).
+enums, hooks, naming, pickled, record, refusals, tagged, times).
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from casckpt.errors import CorruptError, InvalidInputError, UnsupportedValueError
 from casckpt.format import constants as c
@@ -22,7 +22,9 @@ from casckpt.values import arrays, builtins, collections, times
 from casckpt.values.classes import ClassPlan, plan_class, read_instance
 from casckpt.values.codecs import CodecPlan, read_state
 from casckpt.values.enums import EnumPlan, read_member
+from casckpt.values.hooks import HookPlan, plan_snapshot, plan_state
 from casckpt.values.naming import Shelf, type_name
+from casckpt.values.pickled import plan_pickle
 from casckpt.values.record import Record
 from casckpt.values.refusals import refusal
 from casckpt.values.tagged import Tagged, corrupt
@@ -50,6 +52,7 @@ _BASE_RESTORERS = {
 }
 _PLANS_MAX = 4096
 """Types remembered that were never registered: classes made at run time must not pile up."""
+_CODECS = frozenset({"pickle"})
 _VERSION_MAX = 1 << 31
 _WHY_CHARS_MAX = 100
 
@@ -79,12 +82,15 @@ class Registry:
         encode: Callable[[Any], Any] | None = None,
         decode: Callable[..., Any] | None = None,
         version: int = 1,
+        codec: Literal["pickle"] | None = None,
+        trusted: bool = False,
     ) -> C:
         """Let instances of exactly this class come back as themselves.
 
-        Dataclasses, attrs classes, pydantic models, named tuples and enums need no more. For
-        any other class, and to store one of these differently, give a codec: `encode` makes
-        of an instance something that can be stored, `decode` makes an instance of that.
+        Dataclasses, attrs classes, pydantic models, named tuples, enums and classes with hooks
+        (values/hooks.py) need no more. For any other class, and to store one of these
+        differently, give a codec: `encode` makes of an instance something that can be stored,
+        `decode` makes an instance of that.
 
         Args:
             cls: the class; subclasses are registered by themselves.
@@ -93,6 +99,8 @@ class Registry:
             decode: called with what `encode` gave; and with the version it was stored as, if
                 it needs two arguments or has one named `version`: then it gets older ones too.
             version: of what `encode` gives, from 1.
+            codec: "pickle": instances are pickled (values/pickled.py says what that risks).
+            trusted: True signs for the risk.
 
         Returns:
             The class, so that this can stand above it as a decorator.
@@ -108,21 +116,32 @@ class Registry:
             msg = f"{cls.__name__} is stored already; only classes above it need a codec"
             raise InvalidInputError(msg)
         chosen = type_name(cls) if name is None else _checked_name(name)
-        if encode is None and decode is None:
-            plan = self._make_plan(cls, chosen)
-            if plan is None:
-                msg = f"{cls.__qualname__} needs a codec: register(cls, encode=..., decode=...)"
-                raise InvalidInputError(msg)
-        elif encode is None or decode is None:
+        if codec is not None:
+            if (encode, decode) != (None, None) or codec not in _CODECS:
+                raise InvalidInputError('codec= takes "pickle", without encode= and decode=')
+            self._enter(cls, plan_pickle(cls, chosen, self._reducer_of, trusted=trusted))
+        elif encode is not None and decode is not None:
+            _check_version(version)
+            self._enter(cls, CodecPlan(cls, chosen, encode, decode, version, self._reducer_of))
+        elif encode is not None or decode is not None:
             msg = "a codec needs both encode= and decode="
             raise InvalidInputError(msg)
         else:
-            _check_version(version)
-            plan = CodecPlan(cls, chosen, encode, decode, version, self._reducer_of)
-        self._enter(cls, chosen, plan)
+            self._enter(cls, self._own_plan(cls, chosen))
         return cls
 
-    def _enter(self, cls: type, name: str, plan: Plan) -> None:
+    def _own_plan(self, cls: type, name: str) -> Plan:
+        plan = self._make_plan(cls, name)
+        if plan is None:
+            msg = (
+                f"{cls.__qualname__} needs a codec: register(cls, encode=..., decode=...), "
+                "or __snapshot__ and __restore__"
+            )
+            raise InvalidInputError(msg)
+        return plan
+
+    def _enter(self, cls: type, plan: Plan) -> None:
+        name = plan.name
         other = self._registered.get(name)
         # A class defined anew in the same place (a notebook's cell run again) takes over.
         if other is not None and _place(other.cls) != _place(cls):
@@ -133,6 +152,15 @@ class Registry:
             name: plan,
         }
         self._forget()
+
+    def knowing(self, cls: type) -> Registry:
+        """A copy of this one in which a class is registered; raises as `register` does."""
+        other = Registry()
+        other._registered, other._allowed = dict(self._registered), self._allowed
+        if not any(plan.cls is cls for plan in self._registered.values()):
+            other.register(cls)
+        other._forget()
+        return other
 
     def allow(self, module_prefix: str) -> None:
         """Let classes of a module, or of a package and all in it, come back as themselves.
@@ -195,7 +223,7 @@ class Registry:
     def _make_plan(self, cls: type, name: str) -> Plan | None:
         if isinstance(cls, enum.EnumMeta):
             return EnumPlan(cls, name, self.reduce)
-        return plan_class(cls, name)
+        return plan_snapshot(cls, name) or plan_class(cls, name) or plan_state(cls, name)
 
     def _check_is_the_one(self, cls: type, name: str) -> None:
         """Two classes of one name must not be taken for each other."""
@@ -240,6 +268,8 @@ class Registry:
                 plan = self._plan_of(cls)
             except UnsupportedValueError:
                 return None
+            if isinstance(plan, HookPlan):
+                return None  # its methods run only for who named this very class
         return plan if plan.flavour == flavour and plan.name == name else None
 
     def _restore_object(self, content: Any) -> Any:
