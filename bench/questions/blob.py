@@ -2,8 +2,12 @@
 
 Random bytes of `--megabytes` (nothing compresses) as one value in a small state: saved, saved
 again with 1 % changed (ten runs of 0.1 %), with one byte inserted near the front, loaded. The
-same for a float32 array with 1 % of its rows changed. Beside it: BLAKE3 of the bytes (one
-thread) and writing and syncing them as a file.
+same for a float32 array with 1 % of its rows changed, and for a log of a quarter of the size as
+one str (it compresses). Each save and load is that of a store just opened. Beside it: BLAKE3 of
+the bytes (one thread) and writing and syncing them as a file.
+
+Then the same bytes as a stream: saved from an iterator and read as a file, each in a process of
+its own, with the peak of its memory beyond the start.
 """
 
 from __future__ import annotations
@@ -12,12 +16,13 @@ import argparse
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
+from bench.children import Memory, measured
 from bench.measure import disk_usage
 from bench.questions.common import add_common, footer, scratch
 from bench.report import document, human_bytes, table
@@ -65,12 +70,83 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             values = [("float32 array", array, None),
                       ("float32 array, 1 % changed", other, array.nbytes // 100)]  # fmt: skip
             _series(values, base / "array", arguments.durability, rows, faults)
+        log = _log(size // 4, rng)
+        line = log[: log.index("\n") + 1]
+        half = log.index("\n", len(log) // 2) + 1
+        values = [
+            ("str, a log", log, None),
+            ("str, a log, a line appended", log + line, len(line)),
+            ("str, a log, a line inserted", log[:half] + line + log[half:], len(line)),
+        ]
+        _series(values, base / "str", arguments.durability, rows, faults)
+        streams = {}
+        for name in ("in", "out"):
+            words = (str(base / "stream"), size, arguments.seed, arguments.durability)
+            found = streams[name] = measured(f"bench.questions.blob:stream_{name}", *words)
+            faults += [] if found["ok"] else [f"stream {name}"]
     settings = {
         "durability": arguments.durability, "seed": arguments.seed, "bytes": size,
         "not_run": missing,
     }  # fmt: skip
-    result = {"blake3_s": hashed_s, "file_s": file_s, "rows": rows, "faults": faults}
+    result = {
+        "blake3_s": hashed_s,
+        "file_s": file_s,
+        "rows": rows,
+        "streams": streams,
+        "faults": faults,
+    }
     return document("blob", settings, result)
+
+
+def _log(size: int, rng: random.Random) -> str:
+    """Lines of a server's log, numbers and paths by chance."""
+    lines = []
+    for second in range(size // 95):
+        hour, minute = second // 3600 % 24, second // 60 % 60
+        lines.append(
+            f"2026-11-20T{hour:02d}:{minute:02d}:{second % 60:02d}Z INFO worker-{rng.randrange(16)} "
+            f"request={rng.getrandbits(48):012x} path=/v1/threads/{rng.randrange(500)} "
+            f"status={rng.choice((200, 200, 200, 404, 500))} ms={rng.random() * 90:.2f}\n"
+        )
+    return "".join(lines)
+
+
+def _blocks(size: int, seed: int) -> Iterator[bytes]:
+    rng = random.Random(seed)
+    for start in range(0, size, 1 << 20):
+        yield rng.randbytes(min(1 << 20, size - start))
+
+
+def stream_in(folder: str, size: int, seed: int, durability: Any) -> dict[str, Any]:
+    """Save the bytes from an iterator."""
+    import casckpt
+
+    with casckpt.open(folder, durability=durability) as store:
+        run = store.thread("blob")
+        run.save({"blob": casckpt.Stream([b"first"])})
+        with Memory() as memory:
+            state = {"blob": casckpt.Stream(_blocks(size, seed))}
+            seconds = _seconds(lambda: run.save(state))
+        return {**memory.as_json(), "seconds": seconds, "ok": run.head.size > size}
+
+
+def stream_out(folder: str, size: int, seed: int, durability: Any) -> dict[str, Any]:
+    """Read them as a file."""
+    import casckpt
+
+    with casckpt.open(folder, durability=durability) as store:
+        run = store.thread("blob")
+        ok = True
+        with Memory() as memory:
+            start = time.perf_counter()
+            with run.open(path="blob") as file:
+                while file.read(1 << 20):
+                    pass
+            seconds = time.perf_counter() - start
+        with run.open(path="blob") as file:
+            ok = all(file.read(1 << 20) == block for block in _blocks(size, seed))
+            ok = ok and not file.read(1)
+        return {**memory.as_json(), "seconds": seconds, "ok": ok}
 
 
 def _seconds(call: Callable[[], Any]) -> float:
@@ -118,7 +194,7 @@ def _series(
             loaded_s = time.perf_counter() - start
         if not same({"n": number, "blob": value}, loaded):
             faults.append(name)
-        size = len(value) if isinstance(value, bytes) else value.nbytes
+        size = len(value) if isinstance(value, bytes | str) else value.nbytes
         rows.append(
             {"what": name, "bytes": size, "changed_bytes": changed, "save_s": saved_s,
              "grown_bytes": grown, "load_s": loaded_s}
@@ -143,8 +219,21 @@ def render(content: dict[str, Any]) -> str:
         ]
         for row in r["rows"]
     ]
+    streams = [
+        [
+            f"stream {name}",
+            f"{found['seconds']:.3f} s",
+            _speed(size, found["seconds"]),
+            *(
+                None if found[key] is None else human_bytes(found[key])
+                for key in ("peak_own_bytes", "peak_rss_bytes")
+            ),
+        ]
+        for name, found in r["streams"].items()
+    ]
     lines = [
         table(["what", "save", "speed", "files grew by", "load"], rows),
+        table(["as a stream", "time", "speed", "memory", "with mapped pages"], streams),
         *(f"VOID: {name}" for name in r["faults"]),
         footer(content),
     ]
