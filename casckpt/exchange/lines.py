@@ -109,7 +109,7 @@ def export_jsonl(
         )
     order = list(_oldest_first(store, infos))
     for done, id in enumerate(order, 1):
-        checkpoint = store.checkpoint(id)
+        checkpoint = _checkpoint(store, id)
         with room():
             for record in _lines(store, checkpoint, changes=changes):
                 sink.line(record)
@@ -134,7 +134,7 @@ def export_thread(
     sink.text(f'{begin},\n  "checkpoints": [')
     order = list(_oldest_first(store, [info]))
     for done, id in enumerate(order, 1):
-        checkpoint = store.checkpoint(id)
+        checkpoint = _checkpoint(store, id)
         with room():
             (record, *_) = _lines(store, checkpoint, changes=False)
             record["tags"] = list(checkpoint.tags)
@@ -183,6 +183,11 @@ def _oldest_first(store: casckpt.Store, infos: list[casckpt.ThreadInfo]) -> Iter
             line.append(checkpoint.id)
         seen.update(line)
         yield from reversed(line)
+
+
+def _checkpoint(store: casckpt.Store, id: str) -> casckpt.Checkpoint:
+    ledger = store._ledger  # noqa: SLF001 - of the same family
+    return casckpt.Checkpoint(ledger, ledger.ancestry.point(ObjectId(bytes.fromhex(id))))
 
 
 def _lines(
