@@ -6,18 +6,23 @@ Imports: its own modules, which import the public package, values, tree and form
 """
 
 from casckpt.exchange.cborform import from_cbor, to_cbor
+from casckpt.exchange.foreign import Foreign, Skipped, import_named, import_session_files
 from casckpt.exchange.jsonform import from_json, to_form, to_json
 from casckpt.exchange.lines import Exported, export_jsonl, export_thread
 from casckpt.exchange.read_lines import Imported, import_jsonl
 
 __all__ = [
     "Exported",
+    "Foreign",
     "Imported",
+    "Skipped",
     "export_jsonl",
     "export_thread",
     "from_cbor",
     "from_json",
     "import_jsonl",
+    "import_named",
+    "import_session_files",
     "to_cbor",
     "to_form",
     "to_json",

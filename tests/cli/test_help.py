@@ -100,6 +100,7 @@ def test_examples_parse(name: str, command: Command, folder: Path) -> None:
     lines = _lines(command)
     assert any(f" {name} " in f"{line} " for line in lines)
     (folder / "all.bundle").touch()
+    (folder / "sessions").mkdir()
     (folder / "run.jsonl").touch()
     (folder / "run.jsonl.zst").touch()
     (folder / "checkpoints.sqlite").touch()

@@ -13,6 +13,7 @@ from typing import Final
 import click
 
 from casckpt.cli.command import Command, Group
+from casckpt.cli.commands.import_foreign import named_json, session_files
 from casckpt.cli.commands.import_jsonl import import_jsonl_command
 from casckpt.cli.commands.import_langgraph import import_langgraph_sqlite
 from casckpt.cli.commands.import_trace import import_trace
@@ -22,6 +23,8 @@ __all__ = ["SOURCES", "import_"]
 SOURCES: Final[tuple[Command, ...]] = (
     import_trace,
     import_jsonl_command,
+    session_files,
+    named_json,
     import_langgraph_sqlite,
 )
 
