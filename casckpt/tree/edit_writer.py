@@ -6,16 +6,17 @@ property test); an object that holds nothing new is neither read nor written, bu
 chunk ends elsewhere than before.
 
 Imports: errors, format (cbor, constants), tree (assembly, draft, draft_dict, draft_list,
-draft_set, edit_bytes, edit_depth, edit_merge, edit_order, fast, keyed, located,
-native, view).
+draft_set, edit_bytes, edit_depth, edit_merge, edit_order, fast, guide, keyed,
+located, native, recall, view).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from contextlib import suppress
 from typing import Any
 
-from casckpt.errors import InvalidInputError, LimitError, UnsupportedValueError
+from casckpt.errors import CasckptError, InvalidInputError, LimitError, UnsupportedValueError
 from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.tree import native
@@ -28,8 +29,10 @@ from casckpt.tree.edit_depth import fits
 from casckpt.tree.edit_merge import Merge
 from casckpt.tree.edit_order import Order
 from casckpt.tree.fast import Built, FastBuilder
+from casckpt.tree.guide import Guide
 from casckpt.tree.keyed import Entry, fan_out
 from casckpt.tree.located import located
+from casckpt.tree.recall import has_long, recalled_items
 from casckpt.tree.view import MappingView, SequenceView
 
 __all__ = ["EditWriter"]
@@ -197,8 +200,10 @@ class EditWriter(FastBuilder):
         items = draft._whole()
         mark = assembly.mark()
         entries = []
+        guides = self._recalled(draft, items)
         for key, slot in items.items():  # a loop: one frame less a level
-            entries.append(self._pair(key, slot, depth, draft._keys.get(key)))
+            name = draft._keys.get(key)
+            entries.append(self._pair(key, slot, depth, name, guides.get(key) if guides else None))
         native.check_distinct(entry.key for entry in entries)
         if sum(len(entry.data) for entry in entries) < c.CHUNK_BYTES_MAX:
             for entry in entries:
@@ -214,7 +219,19 @@ class EditWriter(FastBuilder):
         form = spine.form(b"", c.TAG_MAP_TREE, leaf, order)
         return assembly.settle(form, mark, whole=whole, is_tree=True, base=oid)
 
-    def _pair(self, key: Any, slot: Slot, depth: int, name: bytes | None) -> Entry:
+    def _recalled(self, draft: DictDraft, items: dict[Any, Slot]) -> dict[Any, Guide]:
+        """What was stored where there are new long texts and bytes."""
+        long = {k: v for k, v in items.items() if type(v) is not Stored and has_long(v)}
+        found: dict[Any, Guide] = {}
+        if long:
+            with suppress(CasckptError):  # only to be quicker
+                opener = self._session.opener
+                found = recalled_items(opener, opener.node(draft._origin.form), long)
+        return found
+
+    def _pair(
+        self, key: Any, slot: Slot, depth: int, name: bytes | None, guide: Guide | None = None
+    ) -> Entry:
         """An entry of a dict, with its links; none of them stay on the assembly's account."""
         assembly = self._assembly
         mark = assembly.mark()
@@ -225,6 +242,8 @@ class EditWriter(FastBuilder):
                 self._raw(name)
             if isinstance(slot, Draft):  # as in _slot, with one frame less a level
                 data = self._draft(slot, depth + 1)
+            elif guide is not None:
+                data = self._guided(slot, depth + 1, guide)
             else:
                 data = self._slot(slot, depth + 1)
         except InvalidInputError as error:

@@ -19,7 +19,7 @@ from casckpt.tree.lazy import BlobTree, MapTree, Node, Opener
 from casckpt.tree.source import Codec, ObjectSource
 from casckpt.tree.stream import Stream
 
-__all__ = ["has_long", "recalled"]
+__all__ = ["has_long", "recalled", "recalled_items"]
 
 LONG_BYTES_MIN: Final = 1 << 20
 """Shorter values are cut as quickly as their nodes are read."""
@@ -53,6 +53,14 @@ def _guide(opener: Opener, node: Node, value: Any, depth: int) -> Guide | None:
         return _of_blob(node)
     if type(value) is not dict or not isinstance(node, dict | MapTree):
         return None
+    children = recalled_items(opener, node, value, depth)
+    return UnitGuide(None, b"", (), 0, None, children) if children else None
+
+
+def recalled_items(
+    opener: Opener, node: Node, value: dict[Any, Any], depth: int = 0
+) -> dict[Any, Guide]:
+    """As `recalled`, by key, for what a stored dict has under the keys of a new one."""
     children: dict[Any, Guide] = {}
     for key, item in value.items():
         if has_long(item, depth + 1):
@@ -62,7 +70,7 @@ def _guide(opener: Opener, node: Node, value: Any, depth: int) -> Guide | None:
                 continue
             if child is not None:
                 children[key] = child
-    return UnitGuide(None, b"", (), 0, None, children) if children else None
+    return children
 
 
 def _of_blob(tree: BlobTree) -> BlobGuide:

@@ -38,6 +38,33 @@ def test_what_is_as_before_is_not_cut_again(tmp_path, long, monkeypatch):
         assert list(store.fsck()) == []
 
 
+@pytest.mark.parametrize("long", [DATA, TEXT], ids=["bytes", "str"])
+def test_edits_know_what_they_replace(long, monkeypatch):
+    cut = []
+    original = blobs.BlobRun.add
+    with casckpt.open("memory:") as store:
+        run = store.thread("t")
+        run.save({"deep": {"x": long, "y": 1}, "n": 1})
+        monkeypatch.setattr(
+            blobs.BlobRun, "add", lambda run, piece, *a: cut.append(1) or original(run, piece, *a)
+        )
+        changed = long[:1_000_000] + long[:7] + long[1_000_000:]
+        with run.edit() as draft:
+            draft["deep"]["x"] = changed
+            draft["n"] = 2
+        assert 0 < len(cut) < 6
+        with run.edit() as draft:
+            draft["deep"] = {"y": [], "x": long}
+        assert 0 < len(cut) < 12
+        with run.edit() as draft:
+            draft["deep"]["z"] = draft["deep"].pop("x")
+            draft["deep"]["x"] = casckpt.Stream([b"other"])
+        now = {"deep": {"y": [], "z": long, "x": b"other"}, "n": 2}
+        assert run.load() == now
+        assert run.head.root == store.thread("u").save(now).root
+        assert run.load("~2") == {"deep": {"x": changed, "y": 1}, "n": 2}
+
+
 @pytest.mark.parametrize("before", [None, [DATA], {"x": 7}, {"x": TEXT}, {"x": {"y": DATA}}, DATA])
 def test_whatever_was_there_before(before):
     with casckpt.open("memory:") as store:
