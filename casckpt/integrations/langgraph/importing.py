@@ -9,7 +9,7 @@ LangGraph has not saved. Parents go before children. Verifying reads back what i
 compares the bytes that a serializer would be given, so it holds for values of any type.
 
 Imports: errors, history (ledger, times), langgraph.checkpoint, store, integrations.langgraph
-(catalogue, forms, keys, proofs, putting, raw, sqlite, verifying).
+(catalogue, forms, given, keys, proofs, putting, raw, sqlite, verifying).
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from typing import Any, NamedTuple
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from casckpt.errors import CasckptError, ConflictError, LimitError
+from casckpt.errors import CasckptError, ConflictError
 from casckpt.history.times import to_ns
 from casckpt.integrations.langgraph import keys
 from casckpt.integrations.langgraph.catalogue import Catalogue, Row, TaskWrites
 from casckpt.integrations.langgraph.forms import Forms
+from casckpt.integrations.langgraph.given import NewCheckpoint, NewWrites
 from casckpt.integrations.langgraph.keys import Space
 from casckpt.integrations.langgraph.proofs import Proofs
-from casckpt.integrations.langgraph.putting import NewCheckpoint, Putter
+from casckpt.integrations.langgraph.putting import Putter
 from casckpt.integrations.langgraph.raw import RawSerializer, raw
 from casckpt.integrations.langgraph.sqlite import Link, SqliteSource, StoredWrite
 from casckpt.integrations.langgraph.verifying import is_same, same_checkpoint
@@ -252,14 +253,7 @@ class _Importer:
             old = known.get(task.task_id)
             if old is not None and is_same_task(self._forms, old, task):
                 continue
-            for form in (self._forms.stored, self._forms.closed):
-                writes = tuple((index, name, form(value)) for index, name, value in task.writes)
-                new = TaskWrites(task.task_id, task.task_path, writes)
-                try:
-                    self._putter.put_task(space, id, new, replace=True)
-                except LimitError:  # too deep for a tree: kept as bytes
-                    continue
-                break
+            self._putter.put_writes(NewWrites(space, id, *task, replace=True), self._forms)
 
     def _compare(self, space: Space, content: _Content) -> None:
         id = content.link.checkpoint_id

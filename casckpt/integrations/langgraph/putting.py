@@ -11,7 +11,7 @@ move is logged as a rewind, so that `undo` and the reflog know the branch that w
 
 Imports: errors, ids, format (constants, records), history (ancestry, events, ledger, meta, names,
 notes, states), storage (engine interface), tree.edit, tree.fast, vault, integrations.langgraph
-(catalogue, forms, keys, proofs, rivals).
+(catalogue, forms, given, keys, proofs, rivals).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from casckpt.history.states import put_edit, put_meta
 from casckpt.ids import ObjectId
 from casckpt.integrations.langgraph.catalogue import FACTS, Catalogue, Row, TaskWrites
 from casckpt.integrations.langgraph.forms import Forms
+from casckpt.integrations.langgraph.given import NewCheckpoint, NewWrites
 from casckpt.integrations.langgraph.keys import Space
 from casckpt.integrations.langgraph.proofs import Left, ListProof, Proofs
 from casckpt.integrations.langgraph.rivals import check_no_rival
@@ -39,22 +40,10 @@ from casckpt.tree.edit import Edit
 from casckpt.tree.fast import FastBuilder
 from casckpt.vault import Draft
 
-__all__ = ["REST", "NewCheckpoint", "Putter", "head_move"]
+__all__ = ["REST", "Putter", "head_move"]
 
 REST: Final = "__casckpt__"
 """Where a state has what meta cannot hold: a channel may not be called so."""
-
-
-class NewCheckpoint(NamedTuple):
-    """What `put` is given."""
-
-    space: Space
-    parent_id: str | None
-    checkpoint: Mapping[str, Any]
-    metadata: Mapping[str, Any]
-    new_versions: Mapping[str, Any]
-    created_ns: int | None = None
-    """When it was made, if that is not now."""
 
 
 class _Parent(NamedTuple):
@@ -194,6 +183,17 @@ class Putter:
         raise crowded(name)
 
     # --- pending writes ----------------------------------------------------------------------
+
+    def put_writes(self, new: NewWrites, forms: Forms) -> None:
+        """Store what a task wrote; raises TypeError for what the serializer does not know."""
+        for form in (forms.stored, forms.closed):
+            stored = tuple((index, channel, form(value)) for index, channel, value in new.writes)
+            task = TaskWrites(new.task_id, new.task_path, stored)
+            try:
+                self.put_task(new.space, new.checkpoint_id, task, replace=new.replace)
+            except LimitError:  # too deep for a tree: kept as bytes
+                continue
+            return
 
     def put_task(self, space: Space, checkpoint_id: str, new: TaskWrites, *, replace: bool) -> None:
         """Add what a task wrote: where it wrote something already, that stays, or is replaced.

@@ -5,7 +5,7 @@ descending order of ids; pending writes in the order in which LangGraph applies 
 read row by row as it is taken: a reader that pauses holds nothing.
 
 Imports: errors, format.records, langchain_core, langgraph.checkpoint, history.ledger, tree.read, integrations.langgraph
-(catalogue, forms, keys, messages, putting).
+(catalogue, forms, given, keys, messages, putting).
 """
 
 from __future__ import annotations
@@ -30,20 +30,15 @@ from casckpt.history.ledger import Ledger
 from casckpt.integrations.langgraph import keys
 from casckpt.integrations.langgraph.catalogue import FACTS, Catalogue, Row
 from casckpt.integrations.langgraph.forms import Forms
+from casckpt.integrations.langgraph.given import space_of
 from casckpt.integrations.langgraph.keys import Space
 from casckpt.integrations.langgraph.messages import MessageLoader, Recall
 from casckpt.integrations.langgraph.putting import REST
 from casckpt.tree.read import Loader
 
-__all__ = ["Reader", "config_of", "space_of"]
+__all__ = ["Reader", "config_of"]
 
 _OWN = ("thread_id", "checkpoint_ns", "parent_id")
-
-
-def space_of(config: RunnableConfig) -> Space:
-    """The space that a config is about."""
-    configurable = config["configurable"]
-    return keys.space(str(configurable["thread_id"]), configurable.get("checkpoint_ns") or "")
 
 
 def config_of(space: Space, checkpoint_id: str) -> RunnableConfig:

@@ -8,7 +8,7 @@ Invariants: a shallow copy shares the store and works by itself; a saver closes 
 if it has opened it.
 
 Imports: errors, langchain_core, langgraph.checkpoint, checkpoint, store, tree.diff (types),
-integrations.langgraph (catalogue, deltas, forms, keys, proofs, putting, reading, removing).
+integrations.langgraph (catalogue, deltas, forms, given, keys, proofs, putting, reading, removing, together).
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ import os
 import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
-    WRITES_IDX_MAP,
     BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
     DeltaChannelHistory,
-    get_checkpoint_id,
-    get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
 from casckpt.checkpoint import Checkpoint as CasckptCheckpoint
-from casckpt.errors import InvalidInputError, LimitError, NotFoundError
-from casckpt.integrations.langgraph.catalogue import Catalogue, TaskWrites
+from casckpt.errors import InvalidInputError, NotFoundError
+from casckpt.integrations.langgraph.catalogue import Catalogue
 from casckpt.integrations.langgraph.deltas import delta_history
 from casckpt.integrations.langgraph.forms import Forms
+from casckpt.integrations.langgraph.given import new_checkpoint, new_writes, space_of
 from casckpt.integrations.langgraph.keys import space
 from casckpt.integrations.langgraph.proofs import Proofs
-from casckpt.integrations.langgraph.putting import NewCheckpoint, Putter
-from casckpt.integrations.langgraph.reading import Reader, config_of, space_of
+from casckpt.integrations.langgraph.putting import Putter
+from casckpt.integrations.langgraph.reading import Reader, config_of
 from casckpt.integrations.langgraph.removing import Remover
-from casckpt.opening import open_store
+from casckpt.integrations.langgraph.together import Together
+from casckpt.opening import MEMORY, open_store
 from casckpt.store import Store
 from casckpt.tree.diff import Diff
 
@@ -98,6 +98,9 @@ class CasckptSaver(BaseCheckpointSaver[Any]):
         self._putter = Putter(
             *(ledger, self._catalogue, Proofs()), refuse_silent_forks=refuse_silent_forks
         )
+        # In memory nothing is gained; a rival has to be seen by whoever comes second.
+        shares = self.store.path != MEMORY and not refuse_silent_forks
+        self._together = Together(ledger, shares=shares)
         self._reader = Reader(ledger, self._catalogue)
         self._remover = Remover(ledger, self._catalogue)
         self._known: tuple[SerializerProtocol, Forms] | None = None
@@ -170,12 +173,9 @@ class CasckptSaver(BaseCheckpointSaver[Any]):
             ConflictError: another run was first, and silent forks are refused; or a thread
                 of that name is not LangGraph's.
         """
-        where = space_of(config)
-        facts = get_checkpoint_metadata(config, metadata)
-        parent_id = get_checkpoint_id(config) or None
-        new = NewCheckpoint(where, parent_id, dict(checkpoint), dict(facts), new_versions)
-        self._putter.put(new, self._forms)
-        return config_of(where, checkpoint["id"])
+        new = new_checkpoint(config, checkpoint, metadata, new_versions)
+        self._together.run(partial(self._putter.put, new, self._forms), new.space.name)
+        return config_of(new.space, checkpoint["id"])
 
     def put_writes(
         self,
@@ -185,22 +185,8 @@ class CasckptSaver(BaseCheckpointSaver[Any]):
         task_path: str = "",
     ) -> None:
         """Store what a task wrote after a checkpoint, which need not be stored yet."""
-        checkpoint_id = get_checkpoint_id(config)
-        if not checkpoint_id:
-            raise InvalidInputError("writes belong to a checkpoint: the config has no id of one")
-        # As all savers do: a regular write is made once, an error or an interrupt replaced.
-        replace = all(channel in WRITES_IDX_MAP for channel, _ in writes)
-        for form in (self._forms.stored, self._forms.closed):
-            stored = tuple(
-                (WRITES_IDX_MAP.get(channel, index), channel, form(value))
-                for index, (channel, value) in enumerate(writes)
-            )
-            new = TaskWrites(task_id, task_path, stored)
-            try:
-                self._putter.put_task(space_of(config), checkpoint_id, new, replace=replace)
-            except LimitError:  # too deep for a tree: kept as bytes
-                continue
-            return
+        new = new_writes(config, writes, task_id, task_path)
+        self._together.run(partial(self._putter.put_writes, new, self._forms))
 
     def get_next_version(self, current: Any, channel: None) -> Any:  # noqa: ARG002 - the interface
         """One more than the version before, in the form that it has."""
@@ -322,7 +308,9 @@ class CasckptSaver(BaseCheckpointSaver[Any]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """As `put`."""
-        return await asyncio.to_thread(self.put, config, checkpoint, metadata, new_versions)
+        new = new_checkpoint(config, checkpoint, metadata, new_versions)
+        await self._together.arun(partial(self._putter.put, new, self._forms), new.space.name)
+        return config_of(new.space, checkpoint["id"])
 
     async def aput_writes(
         self,
@@ -332,7 +320,8 @@ class CasckptSaver(BaseCheckpointSaver[Any]):
         task_path: str = "",
     ) -> None:
         """As `put_writes`."""
-        await asyncio.to_thread(self.put_writes, config, writes, task_id, task_path)
+        new = new_writes(config, writes, task_id, task_path)
+        await self._together.arun(partial(self._putter.put_writes, new, self._forms))
 
     async def adelete_thread(self, thread_id: str) -> None:
         """As `delete_thread`."""
