@@ -208,9 +208,11 @@ def _pack_near(
     if codec != DELTA:
         return _packed(item, codec, frame)
     depth = base.known.depth + 1
-    if len(item.payload) <= LINK_PAYLOAD_BYTES_MAX:
+    size, costs = len(item.payload), len(frame) + DELTA_HEAD_BYTES + depth * LINK_BYTES
+    # So short, alone, they come to two fifths at best: less need not be tried.
+    if size <= LINK_PAYLOAD_BYTES_MAX and costs * 5 > size * 2:
         whole = pack(item)
-        if len(whole.frame) < len(frame) + DELTA_HEAD_BYTES + depth * LINK_BYTES:
+        if len(whole.frame) < costs:
             return whole
     known = _known(item, depth)
     return Packed(item, codec, frame, known, item.base, base.seq, base.children, base.known.kind)
