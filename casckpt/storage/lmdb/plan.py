@@ -146,28 +146,29 @@ def _from_memory(
     if not 0 < len(new) <= _NEW_MAX:
         return None
     epoch, seqs = space.seqs.latest()
-    fresh = {item.id for item in new}
-    found: dict[ObjectId, int] = {}
+    found = {item.id: seqs[item.id] for item in new if item.id in seqs}
+    fresh = {item.id for item in new if item.id not in found}
+    if not all(oid in fresh or oid in found for oid in wanted):
+        return None
+    items: dict[ObjectId, NewObject | Packed] = {}
+    packed: dict[ObjectId, Packed] = {}
     bases: dict[ObjectId, _Base] = {}
     for item in new:
+        if item.id in found:
+            items[item.id] = item
+            continue
         for oid in (*item.children, item.base):
-            if oid in fresh:
-                continue
-            seq = 0 if oid is None else seqs.get(oid, 0)
-            if not seq or oid is None:
-                return None
-            found[oid] = seq
+            if oid not in fresh:
+                if oid is None or oid not in seqs:
+                    return None
+                found[oid] = seqs[oid]
         if item.base is not None and item.base not in fresh:
             known = space.payloads.get(found[item.base])
             if known is None or known.children is None:
                 return None
             bases[item.base] = _Base(found[item.base], known, known.children)
-    if not seqs.keys().isdisjoint(fresh) or not fresh.issuperset(wanted):
-        return None
-    packed: dict[ObjectId, Packed] = {}
-    for item in new:
-        packed[item.id] = _pack_near(item, packed, bases)
-    return _Remembered([*packed.values()], epoch, found)
+        items[item.id] = packed[item.id] = _pack_near(item, packed, bases)
+    return _Remembered([*items.values()], epoch, found)
 
 
 class _Remembered(NamedTuple):
