@@ -7,9 +7,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casckpt.integrations.langgraph import CasckptSaver
-from casckpt.integrations.langgraph.keys import RUNS, space
 from tests.integrations.langgraph_kit import config, ids, put
+
+from casckpt.integrations.langgraph import CasckptSaver  # isort: skip
+from casckpt.integrations.langgraph.keys import RUNS, space
 
 THREADS = st.sampled_from(["a", "b", "c"])
 IDS = st.sampled_from("123")
