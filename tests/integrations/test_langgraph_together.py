@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from casckpt import StorageError
-from casckpt.integrations.langgraph import CasckptSaver
 from tests.integrations.langgraph_kit import config, ids, make, put
+
+from casckpt.integrations.langgraph import CasckptSaver  # isort: skip
 
 Call = Callable[[], Any]
 SECONDS_MAX = 20
