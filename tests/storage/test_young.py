@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from casckpt.errors import CorruptError
 from casckpt.storage.engine import Posting
-from casckpt.storage.lmdb import index, open_lmdb, young
+from casckpt.storage.lmdb import index, open_lmdb, posts, young
 from casckpt.testing.common import chain, new_object, text
 
 changes = st.lists(
@@ -126,4 +126,21 @@ def test_malformed_young_postings_are_named(tmp_path: Path, blob: bytes) -> None
     with pytest.raises(CorruptError, match="young postings"):
         engine.postings(b"a")
     assert any("young postings" in problem.what for problem in engine.check())
+    engine.close()
+
+
+@pytest.mark.parametrize("twice", ["young", "settled"])
+def test_a_posting_twice_is_told(tmp_path: Path, twice: str) -> None:
+    engine = open_lmdb(tmp_path / "s", b"header", durability="none")
+    item = new_object(b"payload")
+    engine.commit([item], add=[Posting(b"a", 7, item.id)])
+    assert not [p for p in engine.check() if p.severity == "damage"]
+    here = engine._space
+    assert here is not None
+    place = posts.entry(7, 1)
+    if twice == "young":
+        here.write(lambda txn: young.add(txn, here.tables, [(b"a", place)]))
+    else:
+        here.write(lambda txn: txn.put(b"a", place, db=here.tables.posts))
+    assert any("posting twice" in p.what for p in engine.check() if p.severity == "damage")
     engine.close()

@@ -267,6 +267,8 @@ def _posts(space: Space) -> Iterator[Problem]:
                     raise CorruptError(f"list {name!r} has a posting of a row yet to come")
                 if txn.get(b"\0\0" + value[8:], db=space.tables.rows) is None:
                     lost[name] = lost.get(name, 0) + 1
+            for name in posts.doubled(txn, space.tables) if place is None else ():
+                raise CorruptError(f"list {name!r} has a posting twice")
         for name, count in lost.items():
             yield Problem("untidy", f"list {name!r} has {count} postings of objects that are gone")
         if place is None:

@@ -32,6 +32,7 @@ __all__ = [
     "add_new",
     "bounds",
     "count",
+    "doubled",
     "entry",
     "names",
     "page",
@@ -203,6 +204,17 @@ def walk(
     for name, places in young.read(txn, tables).items():
         found += [(name, value) for value in places]
     return found, None
+
+
+def doubled(txn: Any, tables: Tables) -> list[bytes]:
+    """Lists with a young posting that is there once more, young or not: none, if all is well."""
+    recent = young.read(txn, tables).items()
+    with txn.cursor(tables.posts) as cursor:
+        return [
+            name
+            for name, places in recent
+            if len({*places}) < len(places) or any(cursor.set_key_dup(name, p) for p in places)
+        ]
 
 
 def _object(
