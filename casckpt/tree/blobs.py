@@ -19,7 +19,7 @@ from casckpt.tree.guide import BlobGuide, Piece
 from casckpt.tree.spine import Spine, reference
 from casckpt.tree.split import WINDOW_BYTES, piece_ends
 
-__all__ = ["BlobRun", "formed"]
+__all__ = ["BlobRun", "array_form", "formed"]
 
 PIECES_MAX = 1 << 17
 """Pieces that are remembered of one value: those of the first 7 GB or so."""
@@ -46,18 +46,18 @@ class BlobRun:
         self._pieces: dict[int, Piece] = {}
         self._at = 0
 
-    def whole(self, data: bytes, cuts: list[int] | None = None) -> None:
-        """Add everything.
+    def grid(self, data: bytes | memoryview, cuts: list[int]) -> None:
+        """Add everything, in pieces that end at these places."""
+        for end in cuts:
+            self.add(bytes(data[self._at : end]))
 
-        Args:
-            data: the bytes, or the str in UTF-8.
-            cuts: the ends of its pieces, if they are not found by content (arrays).
-        """
+    def whole(self, data: bytes) -> None:
+        """Add everything: the bytes, or the str in UTF-8."""
         window = _GUIDED_WINDOW if self._old is not None else WINDOW_BYTES
         shift = len(data) - self._old.total if self._old is not None else 0
-        ends: Iterator[int] | None = None if cuts is None else iter(cuts)
+        ends: Iterator[int] | None = None
         while self._at < len(data):
-            taken = self._taken(data, shift) if cuts is None else None
+            taken = self._taken(data, shift)
             if taken is not None:
                 self._push(taken)
                 ends = None
@@ -142,9 +142,8 @@ def formed(
     prefix: bytes,
     tag: int,
     old: BlobGuide | None,
-    cuts: list[int] | None = None,
 ) -> tuple[bytes, BlobGuide | None]:
-    """The encoding of a str or bytes behind `prefix`; the guide if it is a tree cut by content.
+    """The encoding of a str or bytes behind `prefix`; the guide if it is a tree.
 
     Args:
         assembly: the build it belongs to.
@@ -152,11 +151,19 @@ def formed(
         prefix: what goes before it.
         tag: that of the tree it would be.
         old: the guide of its earlier version.
-        cuts: the ends of its pieces, if they are not found by content (arrays).
     """
     if len(data) <= c.BLOB_BYTES_MAX:
         major = cbor.TEXT if tag == c.TAG_STR_TREE else cbor.BYTES
         return prefix + cbor.head(major, len(data)) + data, None
     run = BlobRun(assembly, tag, old)
-    run.whole(data, cuts)
-    return run.form(prefix), run.guide() if cuts is None else None
+    run.whole(data)
+    return run.form(prefix), run.guide()
+
+
+def array_form(assembly: Assembly, shape: list[int], data: bytes | memoryview) -> bytes:
+    """The encoding of an array's items, cut on a grid of rows."""
+    if len(data) <= c.BLOB_BYTES_MAX:
+        return cbor.encode_bytes(bytes(data))
+    run = BlobRun(assembly, c.TAG_BYTES_TREE)
+    run.grid(data, native.array_cuts(shape, data))
+    return run.form(b"")

@@ -128,7 +128,7 @@ class SlowBuilder:
             cuts = list(piece_ends(data, is_text=text))
         entries: list[Encoded] = []
         for start, end in zip([0, *cuts], cuts, strict=False):
-            piece = data[start:end]
+            piece = bytes(data[start:end])
             oid = self._sink.put(c.KIND_CHUNK, piece)
             count = native.count_code_points(piece) if text else len(piece)
             data_ = native.triple(oid, count, len(piece))

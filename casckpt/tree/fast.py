@@ -18,7 +18,7 @@ from casckpt.format import constants as c
 from casckpt.ids import ObjectId
 from casckpt.tree import native
 from casckpt.tree.assembly import Assembly, Mark
-from casckpt.tree.blobs import formed
+from casckpt.tree.blobs import array_form, formed
 from casckpt.tree.guide import (
     SHORT_LIST,
     BlobGuide,
@@ -208,20 +208,21 @@ class FastBuilder:
         if reduced.tag == c.TAG_NDARRAY:
             *fields, data = fields
             parts += [self._entry(field, depth + 1) for field in fields]
-            cuts = native.array_cuts(fields[1], data)
-            parts.append(self._blob(data, b"", c.TAG_BYTES_TREE, None, cuts=cuts))
+            inner = self._assembly.mark()
+            form = array_form(self._assembly, fields[1], data)
+            is_tree = len(data) > c.BLOB_BYTES_MAX
+            parts.append(self._assembly.settle(form, inner, is_tree=is_tree))
         else:
             parts += [self._entry(field, depth + 1) for field in fields]
         return self._assembly.settle(b"".join(parts), mark, whole=whole)
 
     def _blob(
-        self, data: bytes, prefix: bytes, tag: int, old: BlobGuide | None,
-        *, whole: bool = False, cuts: list[int] | None = None,
-    ) -> bytes:  # fmt: skip
+        self, data: bytes, prefix: bytes, tag: int, old: BlobGuide | None, *, whole: bool = False
+    ) -> bytes:
         mark = self._assembly.mark()
-        form, made = formed(self._assembly, data, prefix, tag, old, cuts)
+        form, made = formed(self._assembly, data, prefix, tag, old)
         self._made = made or self._made
-        return self._assembly.settle(form, mark, whole=whole, is_tree=len(data) > c.BLOB_BYTES_MAX)
+        return self._assembly.settle(form, mark, whole=whole, is_tree=made is not None)
 
     def _stream(self, value: Stream, prefix: bytes, guide: Guide | None, *, whole: bool) -> bytes:
         mark = self._assembly.mark()

@@ -64,7 +64,7 @@ def triple(oid: ObjectId, count: int, size: int) -> bytes:
 
 def count_code_points(data: bytes) -> int:
     """Code points of valid UTF-8."""
-    return len(data.decode())
+    return len(data) if data.isascii() else len(data.decode())
 
 
 def as_key(entry: bytes) -> bytes:
@@ -125,7 +125,7 @@ def reduce(codec: Codec, value: Any) -> TaggedValue:
     return codec.reduce(value)
 
 
-def array_cuts(shape: Any, data: bytes) -> list[int]:
+def array_cuts(shape: Any, data: bytes | memoryview) -> list[int]:
     """The ends of an array's pieces: whole rows (of the first axis), as many as fit.
 
     A row larger than ARRAY_BLOCK_BYTES_MAX is cut on that grid itself.

@@ -84,6 +84,10 @@ def blob(opener: Opener, node: BlobTree, wanted: slice) -> str | bytes:
     return data[begin : end if end >= 0 else None : chosen.step]
 
 
+_SPAN_BYTES = 4 << 20
+"""Bytes of an array read together, where only some of their rows are wanted."""
+
+
 class ArrayParts:
     """An array, of which rows of the first axis are read."""
 
@@ -120,12 +124,22 @@ class ArrayParts:
     def rows(self, wanted: slice) -> Node:
         """An array of some of the rows."""
         chosen = range(*wanted.indices(self.shape[0]))
-        low, high = (min(chosen), max(chosen) + 1) if chosen else (0, 0)
-        data, width = self._bytes(low, high), self._row_bytes
-        if chosen.step != 1:
-            starts = [(row - low) * width for row in chosen]
-            data = b"".join(data[start : start + width] for start in starts)
+        if chosen.step == 1:
+            data = self._bytes(chosen.start, chosen.stop) if chosen else b""
+        else:
+            data = b"".join(self._apart(chosen))
         return Wrapped(c.TAG_NDARRAY, [self._descr, [len(chosen), *self.shape[1:]], data])
+
+    def _apart(self, chosen: range) -> Iterator[bytes]:
+        """Rows that do not lie side by side, with what is between them where that is little."""
+        width = self._row_bytes
+        together = max(1, _SPAN_BYTES // max(1, abs(chosen.step) * width))
+        for start in range(0, len(chosen), together):
+            part = chosen[start : start + together]
+            low = min(part[0], part[-1])
+            data = self._bytes(low, max(part[0], part[-1]) + 1)
+            for row in part:
+                yield data[(row - low) * width : (row - low + 1) * width]
 
     def _bytes(self, low: int, high: int) -> bytes:
         wanted = slice(low * self._row_bytes, high * self._row_bytes)

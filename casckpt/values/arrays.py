@@ -25,6 +25,9 @@ from casckpt.values.tagged import Tagged, corrupt, items, shown
 __all__ = ["RESTORERS", "array_row_bytes", "numpy_reducer"]
 
 _LENGTH_MAX = 2**63 - 1
+SEEN_BYTES_MIN = 1 << 20
+"""Larger arrays are not copied to be saved, where they lie as they are written: so one that is
+mapped from a file need not fit in memory."""
 
 
 def array_row_bytes(content: Any) -> int:
@@ -57,9 +60,12 @@ def numpy_reducer(cls: type) -> Callable[[Any], Tagged] | None:
 
 def _reduce_array(numpy: Any, value: Any) -> Tagged:
     descr = describe(value.dtype)
-    data = value.tobytes()
-    if type(descr) is list:
-        data = _without_holes(numpy, descr, data)
+    if type(descr) is str and value.nbytes >= SEEN_BYTES_MIN and value.flags.c_contiguous:
+        data: Any = memoryview(value.reshape(-1).view(numpy.uint8))
+    elif type(descr) is list:
+        data = _without_holes(numpy, descr, value.tobytes())
+    else:
+        data = value.tobytes()
     return Tagged(c.TAG_NDARRAY, [descr, list(value.shape), data])
 
 
