@@ -34,6 +34,7 @@ __all__ = [
     "SEAL_BYTES",
     "SECTION",
     "SECTION_BYTES_MAX",
+    "TIME_NS_MAX",
     "BundledThread",
     "End",
     "Head",
@@ -59,6 +60,8 @@ THREADS_MAX: Final = 1 << 16
 """Of one bundle; prerequisites, too, are no more than this."""
 _BLOCK: Final = Struct(">III")
 _NUMBER_MAX: Final = (1 << 63) - 1
+TIME_NS_MAX: Final = (1 << 63) - 1
+"""Of threads and checkpoints: until 2262. Later ones could not be shown."""
 
 
 class BundledThread(NamedTuple):
@@ -126,8 +129,9 @@ class Head(NamedTuple):
 def _thread(item: object) -> BundledThread:
     match item:
         case [str(name), bytes(head), *origin] if len(head) == ID_BYTES:
-            origin_info = cbor.encode_plain(origin)
-            return BundledThread(name, ObjectId(head), ThreadOrigin.decode(origin_info))
+            origin_info = ThreadOrigin.decode(cbor.encode_plain(origin))
+            if 0 <= origin_info.created_ns <= TIME_NS_MAX:
+                return BundledThread(name, ObjectId(head), origin_info)
     raise CorruptError("a thread in its head is malformed")
 
 

@@ -8,8 +8,8 @@ interrupted leaves objects that no thread has, for gc.
 Invariants: a thread that is there moves forward only, unless the caller says otherwise. Names
 in a bundle become names of threads, never of files.
 
-Imports: errors, ids, format (constants), storage (engine interface), history, bundle (layout,
-stream, verify).
+Imports: errors, ids, format (constants), storage (engine interface, batch), values, history,
+bundle (layout, stream, verify).
 """
 
 from __future__ import annotations
@@ -35,8 +35,11 @@ from casckpt.history import names
 from casckpt.history.ancestry import Point
 from casckpt.history.graft import Grafted, NewThread, graft, owner, postings
 from casckpt.history.ledger import Ledger
+from casckpt.history.states import load_meta
 from casckpt.ids import ObjectId
+from casckpt.storage.batch import BatchEngine
 from casckpt.storage.engine import MissingObjects, NewObject, Posting
+from casckpt.values import Registry
 
 __all__ = ["UnbundleReport", "UnbundledThread", "unbundle"]
 
@@ -46,6 +49,8 @@ _BATCH_OBJECTS: Final = 1_000
 _TRIES_MAX: Final = 3
 """Times that gc may take what was stored, before a thread has it."""
 _COPY_BYTES: Final = 1 << 20
+_NO_META: Final = frozenset({b"\xa0", b""})
+"""Encoded, of most checkpoints; the other one is of pruned ones."""
 _CHECKPOINTS: Final = frozenset({KIND_CHECKPOINT, KIND_PRUNED})
 
 
@@ -107,6 +112,8 @@ def unbundle(
     """
     if ledger.engine.read_only:
         raise StorageError("the store was opened read-only")
+    if isinstance(ledger.engine, BatchEngine):
+        raise InvalidInputError("a bundle is not taken in inside a batch: before it, or after it")
     with tempfile.TemporaryFile() as spool:
         if not source.seekable():
             while piece := source.read(_COPY_BYTES):
@@ -142,6 +149,7 @@ def _take(
         storing, reader = _Storing(ledger), again()
         try:
             storing.take(reader, progress)
+            _check_meta(ledger, storing.with_meta)
             return storing, _graft(ledger, reader.head, targets, checker, overwrite=overwrite)
         except (MissingObjects, PrunedError) as error:
             # Collected before a thread had it: store it again.
@@ -150,6 +158,16 @@ def _take(
                 msg = "gc removes what is being taken in: try again when it is done"
                 raise StorageError(msg) from error
     raise AssertionError  # pragma: no cover - the last try returns or raises
+
+
+def _check_meta(ledger: Ledger, checkpoints: list[ObjectId]) -> None:
+    """Every listing reads meta: what is none must not come into reach.
+
+    Raises:
+        CorruptError: the meta of a checkpoint cannot be read, or is no dict.
+    """
+    for oid in checkpoints:
+        load_meta(ledger.vault, Registry(), ledger.ancestry.record(oid))
 
 
 def _report(
@@ -276,6 +294,7 @@ class _Storing:
         self._batch: list[NewObject] = []
         self._lists: list[Posting] = []
         self._bytes = 0
+        self.with_meta: list[ObjectId] = []
         self.objects = 0
         self.objects_new = 0
         self.checkpoints_new = 0
@@ -291,6 +310,8 @@ class _Storing:
                 continue  # made anew with the threads
             if checked.record is not None:
                 self._lists += postings(entry.id, checked.record)
+                if checked.record.meta not in _NO_META:
+                    self.with_meta.append(entry.id)
                 if checked.record.parents:
                     base = checked.record.parents[0]
             if entry.kind == KIND_CHUNK:

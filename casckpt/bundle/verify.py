@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import BinaryIO, NamedTuple
 
-from casckpt.bundle.layout import Head
+from casckpt.bundle.layout import TIME_NS_MAX, Head
 from casckpt.bundle.stream import PAYLOAD_BYTES_IN_ALL_MAX, BundleReader, Entry
 from casckpt.errors import CasckptError, CorruptError, InvalidInputError
 from casckpt.format.constants import KIND_CHECKPOINT, KIND_PRUNED, KIND_TAGS
@@ -157,6 +157,8 @@ class Checker:
             record.label,
             record.tags,
         )
+        if record.created_ns > TIME_NS_MAX:
+            raise CorruptError(f"the time of checkpoint {oid.hex()[:16]} is out of range")
         if len(record.parents) > 1:
             raise CorruptError(f"checkpoint {oid.hex()[:16]} has more than one parent")
         if point.parent is None:

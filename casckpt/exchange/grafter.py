@@ -27,6 +27,7 @@ from casckpt.history.left import checked_left
 from casckpt.history.notes import ThreadOrigin
 from casckpt.history.states import Guides, load, put_meta, put_state
 from casckpt.ids import ObjectId
+from casckpt.storage.batch import BatchEngine
 from casckpt.storage.engine import MissingObjects, Posting
 
 __all__ = ["Come", "Grafter"]
@@ -56,6 +57,9 @@ class Grafter:
     def __init__(self, ledger: Ledger) -> None:
         if ledger.engine.read_only:
             raise StorageError("the store was opened read-only")
+        if isinstance(ledger.engine, BatchEngine):
+            msg = "checkpoints are not taken in inside a batch: before it, or after it"
+            raise InvalidInputError(msg)
         self._ledger = ledger
         self._draft = ledger.vault.draft()
         self._lists: list[Posting] = []

@@ -52,8 +52,8 @@ def checked_left(payload: bytes) -> PrunedRecord:
         repeated = names.check_tags(record.tags) != record.tags
     except InvalidInputError as error:
         raise CorruptError(f"a checkpoint with a name that is none: {error.message}") from None
-    if repeated or record.created_ns < 0 or len(record.parents) > 1:
-        raise CorruptError("a tag twice, a time before 1970, or two parents")
+    if repeated or not 0 <= record.created_ns < 1 << 63 or len(record.parents) > 1:
+        raise CorruptError("a tag twice, a time out of range, or two parents")
     if not _plain(note):
         raise CorruptError("what is noted beside a pruned checkpoint is malformed")
     return left

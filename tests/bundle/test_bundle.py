@@ -274,6 +274,17 @@ def test_a_store_that_is_read_only(tmp_path):
             unbundle(disk, data)
 
 
+def test_not_in_a_batch(store, other):
+    store.thread("t").save(1)
+    data = bundled(store)
+    with (
+        other.batch(),
+        pytest.raises(casckpt.InvalidInputError, match="not taken in inside a batch"),
+    ):
+        unbundle(other, data)
+    assert other.threads() == []
+
+
 def test_gc_meanwhile(store, other):
     """Gc that takes what no thread has yet, at the worst moment: it is stored again."""
     write_history(store, 8)

@@ -274,11 +274,33 @@ def test_histories_that_do_not_fit():
         (record([one], object_id(7, b"x"), step=1, created=6), "leads elsewhere"),
         (record([object_id(7, b"x")], one, step=1, created=6), "missing"),
         (record([], None, created=-1), "older than 1970"),
+        (record([], None, created=1 << 63), "out of range"),
+        (record([], None, created=1 << 70), "out of range"),
         (record([], None, tags=("t", "t")), "tag twice"),
         (record([], None, label="a\nb"), "name that is none"),
     ]
     for second, match in wrong:
         refused(forged([(7, first.encode()), (7, second.encode())]), match)
+
+
+def test_meta_that_is_none():
+    """Listings read it, so it must not come into reach: what was stored is garbage."""
+    far = object_id(c.KIND_VALUE, b"\x01")
+    link_to_int = cbor.encode_plain(cbor.Tag(c.TAG_LINK, [far, 1]))
+    for meta in (b"\x01", b"\x80", link_to_int, b"\xa1\x01" + link_to_int.replace(far, bytes(32))):
+        data = forged([(1, b"\x01"), (7, record(meta=meta).encode())])
+        with casckpt.open("memory:") as store:
+            with pytest.raises(casckpt.CasckptError):
+                store.bundles.unbundle(io.BytesIO(data))
+            assert store.threads() == []
+            store.gc(grace=0)
+            assert store.stats().objects == 0
+
+
+def test_a_thread_from_the_far_future():
+    for created in (-1, 1 << 63, 1 << 80):
+        thread = BundledThread("t", object_id(7, record().encode()), ThreadOrigin(created))
+        refused(sealed((HEAD, Head((thread,)).encode())), "a thread in its head is malformed")
 
 
 def test_tags_that_do_not_fit():
