@@ -1,5 +1,5 @@
 """Classes that are stored structurally: dataclasses, attrs classes, pydantic models, named
-tuples. (Those with hooks of their own, flavour "object", are in values/hooks.py.)
+tuples. Those with hooks of their own, flavour "object", are in values/hooks.py.
 
 An instance is written as [flavour, type name, fields], or [flavour, type name, fields, more]
 where `more` has, in this order and only if there is something in it:

@@ -18,10 +18,15 @@ def pruned_history(store):
     return [c.step for c in run.log() if c.pruned is not None]
 
 
-def test_pruned_states_do_not_go_along(store, other):
+@pytest.mark.parametrize("collected", [False, True], ids=["marked", "collected"])
+def test_pruned_states_do_not_go_along(store, other, collected):
     """Of a pruned checkpoint goes what is left of it, under its id; the others come whole."""
     gone = pruned_history(store)
     assert gone == [5, 4, 3, 2, 1]
+    whole = bundled(store, have=["00" * 32])
+    if collected:
+        store.gc(grace=0)
+        assert all(c.pruned.collected for c in store.thread("t").log() if c.step in gone)
     made = store.bundles.create(file := io.BytesIO())
     assert (made.checkpoints, made.pruned) == (8, 5)
     found = verify(file.getvalue())
@@ -35,11 +40,16 @@ def test_pruned_states_do_not_go_along(store, other):
                 checkpoint.load()
         else:
             assert checkpoint.load()["n"] == checkpoint.step
+    assert list(other.fsck(level="structure")) == []
     assert bundled(other) == file.getvalue()
-    # what is whole here stays whole, whatever comes
-    store.thread("t").unprune()
-    unbundle(store, file.getvalue())
-    assert [c.load()["n"] for c in store.thread("t").log()] == list(range(7, -1, -1))
+    other.gc(grace=0)
+    assert bundled(other) == file.getvalue()
+    if not collected:
+        # what is whole here stays whole, whatever comes
+        assert whole == file.getvalue()
+        store.thread("t").unprune()
+        unbundle(store, file.getvalue())
+        assert [c.load()["n"] for c in store.thread("t").log()] == list(range(7, -1, -1))
 
 
 def test_an_increment_on_a_pruned_prerequisite(store, other):

@@ -333,6 +333,7 @@ def test_pruned_states_do_not_go_along(store, other, changes):
     exported_why = run.checkpoint("@3").pruned.why
     exported = lines(store, changes=changes)
     take(other, exported)
+    assert list(other.fsck(level="structure")) == []
     assert [c.id for c in other.thread("t").log()] == [c.id for c in run.log()]
     assert [c.pruned is None for c in other.thread("t").log()] == [True, True, *[False] * 5, True]
     assert [c.step for c in other.find(tag="odd")] == [c.step for c in store.find(tag="odd")]
