@@ -36,6 +36,10 @@ QUESTIONS = {
     "blob": ("bench.questions.blob", "how fast are large bytes and arrays with few changes?"),
     "writers": ("bench.questions.writers", "what happens when many processes write at once?"),
     "aio": ("bench.questions.aio", "what do concurrent saves cost on an event loop?"),
+    "overhead": (
+        "bench.questions.overhead",
+        "what do a retention policy, a listener and autosave add to a save?",
+    ),
     "start": ("bench.questions.start", "how long do import and a first command take?"),
     "graph": ("bench.questions.graph", "what do real LangGraph graphs cost, by checkpointer?"),
 }

@@ -3,7 +3,7 @@
 Invariants: this module chooses the engine and gives it a clock; nothing below reads the time
 of day. Nothing is read from the environment.
 
-Imports: errors, format (header), storage, values, history (ledger), store.
+Imports: errors, format (header), storage, values, history (ledger, retaining, retention), store.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal
 
 from casckpt.errors import NotAStoreError
 from casckpt.format import header
 from casckpt.history.ledger import Ledger
+from casckpt.history.retaining import retain
+from casckpt.history.retention import Retention, policy_map
 from casckpt.storage.engine import Engine
 from casckpt.storage.memory import MemoryEngine
 from casckpt.store import Store
@@ -40,6 +42,7 @@ def open_store(
     types: Iterable[type] = (),
     allow: Iterable[str] = (),
     clock: Callable[[], int] | None = None,
+    retention: Retention | Mapping[str, Retention] | None = None,
 ) -> Store:
     """Open a store.
 
@@ -52,6 +55,8 @@ def open_store(
         allow: modules ("myapp" stands for "myapp.models" too) whose classes are restored, if
             they have been imported.
         clock: nanoseconds since 1970-01-01 UTC; None: this machine's clock.
+        retention: what stays of threads that are saved to (docs/retention.md); or a map from
+            beginnings of names to that.
 
     Raises:
         NotAStoreError: something else is there, or nothing and it may not be made.
@@ -59,6 +64,7 @@ def open_store(
         StorageError: permission, disk, lock.
     """
     clock = clock or time.time_ns
+    policies = None if retention is None else policy_map(retention)
     registry = Registry()
     for cls in types:
         registry.register(cls)
@@ -83,4 +89,7 @@ def open_store(
     except BaseException:
         engine.close()
         raise
-    return Store(Ledger(engine, registry, clock), registry, where)
+    ledger = Ledger(engine, registry, clock)
+    if policies is not None and not read_only:
+        retain(ledger, policies)
+    return Store(ledger, registry, where)

@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from casckpt.checkpoint import Checkpoint
-from casckpt.errors import InvalidInputError, NotFoundError
+from casckpt.errors import NotFoundError
 from casckpt.history import listing, pruned, pruning
 from casckpt.history.ledger import Ledger
 from casckpt.history.resolve import head_of
-from casckpt.history.retention import Retention
+from casckpt.history.retention import Retention, check_policy, policy_for, policy_map
 from casckpt.history.times import from_ns
 
 __all__ = ["PruneReport", "Verdict", "prune", "prune_all", "unprune"]
@@ -66,7 +66,7 @@ def _fields(verdict: Verdict) -> dict[str, Any]:
 
 def prune(ledger: Ledger, thread: str, policy: Retention, *, dry_run: bool = False) -> PruneReport:
     """Prune one thread; see `Thread.prune`."""
-    _check(policy)
+    check_policy(policy)
     head_of(ledger, thread)  # with near names, if there is no such thread
     report = _prune(ledger, thread, policy, pruning.held(ledger), dry_run=dry_run)
     if report is None:
@@ -122,31 +122,3 @@ def unprune(ledger: Ledger, thread: str) -> list[Checkpoint]:
     """Take back a thread's newest pruning; see `Thread.unprune`."""
     points = ledger.ancestry.points(pruned.unprune(ledger, thread))
     return [Checkpoint(ledger, point) for point in points]
-
-
-def policy_map(policy: Any) -> dict[str, Retention]:
-    """Policies by the beginning of the names of threads.
-
-    Raises:
-        InvalidInputError: neither a policy nor a map to policies.
-    """
-    if isinstance(policy, Retention):
-        return {"": policy}
-    if not isinstance(policy, Mapping):
-        _check(policy)
-    for prefix, one in policy.items():
-        if type(prefix) is not str:
-            raise InvalidInputError(f"a map of policies has prefixes for keys, not {prefix!r}")
-        _check(one)
-    return dict(policy)
-
-
-def policy_for(policies: Mapping[str, Retention], thread: str) -> Retention | None:
-    """The policy of a thread: that with the longest prefix."""
-    fitting = [prefix for prefix in policies if thread.startswith(prefix)]
-    return policies[max(fitting, key=len)] if fitting else None
-
-
-def _check(policy: Any) -> None:
-    if not isinstance(policy, Retention):
-        raise InvalidInputError(f"a policy is a casckpt.Retention, not {type(policy).__name__}")

@@ -321,6 +321,7 @@ def open_store_async(
     types: Iterable[type] = (),
     allow: Iterable[str] = (),
     clock: Callable[[], int] | None = None,
+    retention: Retention | Mapping[str, Retention] | None = None,
     readers: int = READERS_DEFAULT,
 ) -> Opening:
     """Open a store whose I/O is awaited: `async with casckpt.aio.open(...) as store`.
@@ -335,6 +336,7 @@ def open_store_async(
         types: classes whose values are restored as such.
         allow: modules whose classes are restored, if they have been imported.
         clock: nanoseconds since 1970-01-01 UTC; None: this machine's clock.
+        retention: what stays of the threads that are saved to.
         readers: OS threads that read; one more writes.
     """
     work = partial(
@@ -346,5 +348,6 @@ def open_store_async(
         types=types,
         allow=allow,
         clock=clock,
+        retention=retention,
     )
     return Opening(work, readers)

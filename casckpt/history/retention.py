@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple, cast
 from casckpt.errors import InvalidInputError
 from casckpt.ids import ObjectId
 
-__all__ = ["Judged", "Moment", "Retention", "judge"]
+__all__ = ["Judged", "Moment", "Retention", "check_policy", "judge", "policy_for", "policy_map"]
 
 Every = str | timedelta | Mapping[str, int | None]
 """A period, or periods with how many of them count."""
@@ -165,6 +165,35 @@ def _spelled(policy: Retention) -> str:
 
 def _numbers(policy: Retention) -> list[tuple[str, int | None]]:
     return [(name, getattr(policy, name)) for name in ("keep_last", "keep_first", "max_count")]
+
+
+def check_policy(policy: Any) -> None:
+    """Raise InvalidInputError if it is none."""
+    if not isinstance(policy, Retention):
+        raise InvalidInputError(f"a policy is a casckpt.Retention, not {type(policy).__name__}")
+
+
+def policy_map(policy: Any) -> dict[str, Retention]:
+    """Policies by the beginning of the names of threads.
+
+    Raises:
+        InvalidInputError: neither a policy nor a map to policies.
+    """
+    if isinstance(policy, Retention):
+        return {"": policy}
+    if not isinstance(policy, Mapping):
+        check_policy(policy)
+    for prefix, one in policy.items():
+        if type(prefix) is not str:
+            raise InvalidInputError(f"a map of policies has prefixes for keys, not {prefix!r}")
+        check_policy(one)
+    return dict(policy)
+
+
+def policy_for(policies: Mapping[str, Retention], thread: str) -> Retention | None:
+    """The policy of a thread: that with the longest prefix."""
+    fitting = [prefix for prefix in policies if thread.startswith(prefix)]
+    return policies[max(fitting, key=len)] if fitting else None
 
 
 class Moment(NamedTuple):
