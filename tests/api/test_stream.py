@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import itertools
 import random
+import subprocess
+import sys
 import tempfile
+import textwrap
 from contextlib import suppress
 from pathlib import Path
 
@@ -228,3 +231,37 @@ def test_a_temporary_file_works(store):
         file.seek(0)
         assert store.thread("t").save(Stream(file)).load() == DATA
     assert repr(Stream(Path("a"))) == "<stream of bytes from PosixPath('a')>"
+
+
+KILLED = """
+    import sys, casckpt, casckpt.vault
+    casckpt.vault.STAGE_BYTES = 1 << 20
+
+    def blocks():
+        for number in range(10_000):
+            yield number.to_bytes(4) * 250_000
+            if number == 20:
+                print("going", flush=True)
+                sys.stdin.readline()  # for ever
+
+    with casckpt.open(sys.argv[1], durability="none") as store:
+        store.thread("t").save(casckpt.Stream(blocks()))
+"""
+
+
+def test_killed_in_the_middle_nothing_is_lost_but_the_stream(tmp_path):
+    place = tmp_path / "store"
+    with casckpt.open(place, durability="none") as store:
+        store.thread("t").save("before")
+        program = [sys.executable, "-c", textwrap.dedent(KILLED), place]
+        with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+            assert child.stdout.readline() == b"going\n"
+            stored = store.stats().objects
+            assert stored > 10
+            store.gc()
+            assert store.stats().objects == stored  # it may still need them
+            child.kill()
+        assert store.thread("t").load() == "before"
+        assert list(store.fsck()) == []
+        store.gc()
+        assert store.stats().objects == 1
