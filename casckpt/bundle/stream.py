@@ -195,7 +195,7 @@ class BundleReader:
     def _too_much(self) -> NoReturn:
         msg = (
             f"the bundle expands to more than {self._bytes_max:,} bytes: allow more"
-            " (bytes_max=) if you trust where it comes from"
+            " (bytes_max, --max-bytes) if you trust where it comes from"
         )
         raise LimitError(msg, limit=self._bytes_max)
 

@@ -31,7 +31,7 @@ from casckpt.errors import (
 )
 from casckpt.format.constants import KIND_CHECKPOINT, KIND_CHUNK, KIND_PRUNED, KIND_TAGS
 from casckpt.format.records import TagsRecord
-from casckpt.history import names
+from casckpt.history import names, pruned
 from casckpt.history.ancestry import Point
 from casckpt.history.graft import Grafted, NewThread, graft, owner, postings
 from casckpt.history.ledger import Ledger
@@ -249,10 +249,17 @@ def _checker(ledger: Ledger, reader: BundleReader) -> Checker:
 def _refuse_conflicts(
     ledger: Ledger, head: Head, targets: dict[str, str], checker: Checker, *, overwrite: bool
 ) -> None:
-    """Raise ConflictError, before anything is stored, if a thread has gone another way."""
-    if overwrite:
-        return
+    """Raise, before anything is stored, if a thread could not be moved.
+
+    Raises:
+        ConflictError: it has gone another way.
+        PrunedError: the state of its head was pruned here, and is gone for good.
+    """
     for thread in head.threads:
+        point = _Here(ledger).point(thread.head)
+        if point is not None:
+            pruned.refuse(ledger, point)
+    for thread in head.threads if not overwrite else ():
         ref = ledger.ref(targets[thread.name])
         if ref is None or ref.target is None or ref.target == thread.head:
             continue

@@ -125,11 +125,13 @@ class Checker:
         return Checked(entry.id, entry.kind, entry.payload, children, record, tags)
 
     def finish(self) -> None:
-        """The whole; raises CorruptError if the head of a thread is not there."""
+        """The whole; raises CorruptError if the head of a thread is not there, or was pruned."""
         for thread in self._head.threads:
             if thread.head not in self.points and thread.head not in self._needed:
                 msg = f"the head of {thread.name} is neither in the bundle nor a prerequisite"
                 raise CorruptError(msg)
+            if self._kinds.get(thread.head) == KIND_PRUNED:
+                raise CorruptError(f"of the head of {thread.name} there is no state")
 
     def _check_children(
         self, entry: Entry, children: tuple[ObjectId, ...], history: tuple[ObjectId, ...]

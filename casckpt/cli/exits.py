@@ -31,7 +31,7 @@ MEANINGS: Final[dict[int, str]] = {
     USAGE: "wrong usage, or a value that cannot be stored",
     NOT_FOUND: "no such store, thread, revision or path; or it was pruned",
     CONFLICT: "someone was first: the head moved, or the name is taken",
-    CORRUPT: "damaged bytes in the store",
+    CORRUPT: "damaged bytes in the store, or in a bundle",
     STORAGE: "disk or map full, permission, lock, read-only",
     STORE_FILE: "not a store, or one of a newer version",
     CLOSED: "the store was closed",

@@ -19,7 +19,7 @@ from typing import Final, Literal, NamedTuple
 from casckpt.errors import ConflictError
 from casckpt.format.constants import KIND_TAGS, TAGS_MAX
 from casckpt.format.records import CheckpointRecord, TagsRecord
-from casckpt.history import names, notes
+from casckpt.history import names, notes, pruned
 from casckpt.history.ancestry import Point
 from casckpt.history.collected import gone
 from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
@@ -81,10 +81,11 @@ def graft(ledger: Ledger, new: NewThread, *, overwrite: bool = False) -> Grafted
 
     Raises:
         ConflictError: the thread is elsewhere, and may not be overwritten.
-        PrunedError: gc has taken something meanwhile.
+        PrunedError: gc has taken something meanwhile, or the head's state was pruned here.
     """
     name = names.check_thread_name(new.name)
     point = ledger.ancestry.point(new.head)
+    pruned.refuse(ledger, point)
     for _ in range(RETRIES_MAX):
         ref = ledger.ref(name)
         how = _how(ledger, name, ref, point, overwrite=overwrite)
@@ -110,6 +111,8 @@ def graft(ledger: Ledger, new: NewThread, *, overwrite: bool = False) -> Grafted
             continue
         except MissingObjects as error:
             raise gone(ledger.engine, *error.ids) from None
+        if move is not None:
+            pruned.revive(ledger, point)
         old = None if ref is None else ref.target
         return Grafted(name, how, old, new.head if move is not None or old is None else old)
     raise crowded(name)

@@ -66,7 +66,8 @@ def forged(entries, *, head=None, name="t", needed=(), end=None):
     last = [oid for oid, (kind, _) in zip(ids, entries, strict=True) if kind == c.KIND_CHECKPOINT]
     head = head or (last[-1] if last else object_id(7, b""))
     first = Head((BundledThread(name, head, ThreadOrigin(1)),), tuple(sorted(needed)))
-    counts = End(len(entries), len(last), sum(len(payload) for _, payload in entries))
+    records = sum(kind in {c.KIND_CHECKPOINT, c.KIND_PRUNED} for kind, _ in entries)
+    counts = End(len(entries), records, sum(len(payload) for _, payload in entries))
     blocks = [(BLOCK, layout.encode_entries(entries))] if entries else []
     return sealed((HEAD, first.encode()), *blocks, (END, (end or counts).encode()))
 

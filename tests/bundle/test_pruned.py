@@ -7,7 +7,9 @@ import pytest
 import casckpt
 from casckpt.bundle.stream import BundleReader
 from casckpt.history.left import checked_left
+from casckpt.ids import object_id
 from tests.bundle.test_bundle import bundled, unbundle, verify
+from tests.bundle.test_hostile import forged, refused
 
 
 def pruned_history(store):
@@ -79,3 +81,46 @@ def test_what_is_left_is_checked(store):
     ):
         with pytest.raises(casckpt.CorruptError):
             checked_left(wrong)
+
+
+def test_a_head_that_is_marked_here_is_taken_up_again(store, other):
+    """A thread's head can be loaded, whatever was marked before it came."""
+    run = store.thread("t")
+    for number in range(4):
+        run.save(number)
+    run.fork("f", at="@1")
+    fork = bundled(store, threads=["f"])
+    unbundle(other, bundled(store, threads=["t"]))
+    other.thread("t").prune(casckpt.Retention(keep_last=1))
+    assert other.checkpoint("t@1").pruned is not None
+    unbundle(other, fork)
+    assert other.thread("f").load() == 1
+    assert other.checkpoint("t@0").pruned is not None
+    assert list(other.fsck()) == []
+
+
+def test_a_head_that_is_gone_here_is_refused(store, other):
+    run = store.thread("t")
+    for number in range(4):
+        run.save([number] * 3_000)
+    run.fork("f", at="@1")
+    fork = bundled(store, threads=["f"])
+    unbundle(other, bundled(store, threads=["t"]))
+    for number in range(9):  # its clock is behind: what came is from its future
+        other.thread("mine").save(number)
+    other.thread("t").prune(casckpt.Retention(keep_last=1))
+    other.gc(grace=0)
+    assert other.checkpoint("t@1").pruned.collected
+    for overwrite in (False, True):
+        with pytest.raises(casckpt.PrunedError, match="was pruned"):
+            unbundle(other, fork, overwrite=overwrite)
+    assert [info.name for info in other.threads()] == ["mine", "t"]
+
+
+def test_a_head_without_a_state_is_refused(store):
+    pruned_history(store)
+    reader = BundleReader(io.BytesIO(bundled(store)))
+    entries = [(entry.kind, entry.payload) for entry in reader.entries() if entry.kind != 8]
+    last = max(number for number, (kind, _) in enumerate(entries) if kind == 9)
+    head = object_id(*entries[last])
+    refused(forged(entries[: last + 1], head=head), "there is no state")
