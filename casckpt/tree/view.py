@@ -19,15 +19,15 @@ Imports: format (constants), tree (lazy, locate, part).
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
-from typing import Any, ClassVar, cast, overload
+from typing import Any, ClassVar, NamedTuple, cast, overload
 
 from casckpt.format import constants as c
 from casckpt.path import format_step
 from casckpt.tree import part
-from casckpt.tree.lazy import Link, ListTree, MapTree, Node, Opener, Wrapped, reading
+from casckpt.tree.lazy import BlobTree, Link, ListTree, MapTree, Node, Opener, Wrapped, reading
 from casckpt.tree.locate import Fields, fields
 
-__all__ = ["MappingView", "RecordView", "SequenceView", "view"]
+__all__ = ["Excerpt", "MappingView", "RecordView", "SequenceView", "excerpts", "view"]
 
 _KEYS_SHOWN_MAX = 5
 
@@ -49,6 +49,30 @@ def view(opener: Opener, node: Node) -> Any:
         if node.tag == c.TAG_OBJECT:
             return RecordView(opener, node, fields(opener, node))
     return opener.load(node)
+
+
+class Excerpt(NamedTuple):
+    """Of a long str or bytes: its length and how it begins."""
+
+    length: int
+    begin: str | bytes
+
+
+def excerpts(shown: MappingView | SequenceView, limit: int) -> Iterator[tuple[Any, Any]]:
+    """Keys (or indexes) and views, but of long texts and bytes only an `Excerpt` is read.
+
+    Args:
+        shown: a view.
+        limit: characters or bytes of an excerpt.
+    """
+    opener = shown._opener  # noqa: SLF001 - of the same family
+    nodes = shown._entries() if isinstance(shown, MappingView) else enumerate(shown._nodes())  # noqa: SLF001
+    for key, closed in nodes:
+        node = opener.open(closed)
+        if isinstance(node, BlobTree):
+            yield key, Excerpt(len(node), part.blob(opener, node, slice(limit)))
+        else:
+            yield key, view(opener, node)
 
 
 class SequenceView(Sequence[Any]):

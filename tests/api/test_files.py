@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 
 import casckpt
 from casckpt import InvalidInputError, NotFoundError
+from casckpt.cli.main import run as main
+from casckpt.vault import Vault
 
 RNG = random.Random(11)
 DATA = RNG.randbytes(1_500_000)
@@ -142,6 +145,20 @@ def test_only_what_is_asked_for_is_read(run, monkeypatch):
         file.seek(1_000_000)
         assert file.read(10) == DATA[1_000_000:1_000_010]
     assert len(read) <= 6  # record, root, nodes on the way, one piece or the buffer's two
+
+
+def test_show_reads_how_a_long_value_begins(tmp_path, capsys, monkeypatch):
+    with casckpt.open(tmp_path / "s", durability="none") as store:
+        state = {"bytes": DATA, "text": TEXT, "short": b"abc"}
+        store.thread("t").save(state)
+    got = []
+    original = Vault.get
+    monkeypatch.setattr(Vault, "get", lambda *a: got.append(len(original(*a))) or original(*a))
+    assert main(["-s", str(tmp_path / "s"), "show", "t"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"bytes +bytes of 1,500,000 +b['\"]", printed)
+    assert re.search(r"text +str 931\.2 kB +\S", printed)
+    assert 0 < sum(got) < 100_000
 
 
 BOUNDED = """

@@ -150,7 +150,7 @@ def test_damage_is_named_and_the_rest_is_readable(store: Path) -> None:
     data = bytearray(file.read_bytes())
     data[data.index(noise[50_000:50_020])] ^= 0x01
     file.write_bytes(data)
-    for line in ("checkout a~1", "checkout a~1 -p noise", "fsck", "show a~1"):
+    for line in ("checkout a~1", "checkout a~1 -p noise", "fsck", "show a~1 -p noise"):
         done = run(line.split())
         assert done.exit_code == 5, done.output
         assert "Traceback" not in done.output

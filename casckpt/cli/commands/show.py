@@ -1,6 +1,6 @@
 """`casckpt show`: one checkpoint, and the outline of its state.
 
-Imports: casckpt, casckpt.exchange, click, casckpt.cli.
+Imports: casckpt, casckpt.exchange, casckpt.tree (view), click, casckpt.cli.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from casckpt.cli.params import path_option
 from casckpt.cli.session import Session, pass_session
 from casckpt.cli.values import clean, kind, length, one_line
 from casckpt.exchange import to_form
+from casckpt.tree.view import Excerpt, MappingView, SequenceView, excerpts
 
 __all__ = ["show"]
 
+_EXCERPT: Final = 1000
+"""Characters of a long text that are read: more than a line has."""
 _ENTRIES_MAX: Final = 40
 """Entries of a container that are shown; of a longer list, as many from both ends together."""
 
@@ -59,6 +62,8 @@ def show(session: Session, revision: str, path: str | None, as_json: bool) -> No
 
 
 def _entries(view: Any) -> Iterator[tuple[Any, Any]] | None:
+    if isinstance(view, MappingView | SequenceView):
+        return excerpts(view, _EXCERPT)
     if isinstance(view, Mapping):
         return iter(view.items())
     if isinstance(view, Sequence) and not isinstance(view, str | bytes | bytearray | range):
@@ -72,7 +77,7 @@ def _state_fields(view: Any) -> dict[str, Any]:
     if entries is None:
         return {**fields, "entries": None}
     shown = [
-        {"key": to_form(key), "type": kind(item), "length": length(item)}
+        {"key": to_form(key), "type": kind(_begin(item)), "length": _length(item)}
         for key, item in islice(entries, _ENTRIES_MAX)
     ]
     return {**fields, "entries": shown}
@@ -101,14 +106,23 @@ def _outline(view: Any) -> Iterator[str]:
         gap = " " * (max(names) - style.columns(name))
         begin = f"  {style.paint(name, 'cyan')}{gap}  {style.dim(about.ljust(max(kinds)))}"
         room = style.width() - max(names) - max(kinds) - 6
-        yield f"{begin}  {one_line(item, max(room, 20))}".rstrip()
+        yield f"{begin}  {one_line(_begin(item), max(room, 20))}".rstrip()
     left = (length(view) or 0) - len(rows)
     if left:
         yield style.dim(f"  and {left:,} more")
 
 
 def _kind_and_length(value: Any) -> str:
-    size = length(value)
-    if isinstance(value, str):
-        return f"str {style.size(len(value))}" if len(value) > 60 else "str"
-    return kind(value) if size is None else f"{kind(value)} of {size:,}"
+    size, name = _length(value), kind(_begin(value))
+    if name == "str" and size is not None:
+        return f"str {style.size(size)}" if size > 60 else "str"
+    return name if size is None else f"{name} of {size:,}"
+
+
+def _begin(value: Any) -> Any:
+    """A value, or how it begins."""
+    return value.begin if isinstance(value, Excerpt) else value
+
+
+def _length(value: Any) -> int | None:
+    return value.length if isinstance(value, Excerpt) else length(value)
