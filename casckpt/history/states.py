@@ -12,6 +12,7 @@ interface), vault, tree.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from threading import Lock
 from typing import IO, Any, Final, NamedTuple
 
@@ -32,6 +33,7 @@ from casckpt.tree.fast import Built, FastBuilder
 from casckpt.tree.guide import Guide
 from casckpt.tree.lazy import Opener
 from casckpt.tree.locate import find
+from casckpt.tree.parts import Part, PartBuilder
 from casckpt.tree.read import Loader
 from casckpt.tree.source import Codec
 from casckpt.vault import Draft, Vault
@@ -46,6 +48,7 @@ __all__ = [
     "open_file",
     "put_edit",
     "put_meta",
+    "put_parts",
     "put_state",
     "root_id",
     "size_of",
@@ -142,6 +145,20 @@ def put_state(draft: Draft, codec: Codec, state: Any, last: Guided | None) -> Se
 def put_edit(draft: Draft, edit: Edit) -> Settled:
     """Encode a state that was edited; raises as `put_state` does."""
     return _settled(draft, edit.build(draft), edit.oid)
+
+
+def put_parts(
+    draft: Draft, codec: Codec, parts: Mapping[str, Part], base: ObjectId | None
+) -> Settled:
+    """Encode a dict of which it is known what did not change; raises as `put_state` does.
+
+    Args:
+        draft: where its objects go.
+        codec: types above the native ones.
+        parts: its values; each says then what it became.
+        base: the object that holds the open parts of an earlier version.
+    """
+    return _settled(draft, PartBuilder(draft, codec, base=base).build_parts(parts), base)
 
 
 def _settled(draft: Draft, built: Built, base: ObjectId | None) -> Settled:

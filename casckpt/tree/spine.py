@@ -55,6 +55,13 @@ class Spine:
         self._levels: list[list[ChunkGuide]] = []
         self._sizes: list[int] = []
 
+    def copy(self, sink: ObjectSink) -> Spine:
+        """One that grows on by itself."""
+        twin = Spine(sink, keyed=self._keyed, bare=self._bare)
+        twin._levels = [list(entries) for entries in self._levels]
+        twin._sizes = list(self._sizes)
+        return twin
+
     def __bool__(self) -> bool:
         return bool(self._levels)
 

@@ -9,7 +9,7 @@ Invariants: a proof only speeds a put up. Equal prints mean equal bytes from the
 writes the same values by the same rules, once pydantic has taken the fields out of a message;
 and what the serializer has rules of its own for has no print.
 
-Imports: ids, ormsgpack, integrations.langgraph (forms, raw).
+Imports: ids, ormsgpack, tree.parts, integrations.langgraph (forms, raw).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import ormsgpack
 from casckpt.ids import ObjectId
 from casckpt.integrations.langgraph.forms import MESSAGES
 from casckpt.integrations.langgraph.raw import Extension
+from casckpt.tree.parts import Made
 
 __all__ = ["Left", "ListProof", "Print", "Proofs"]
 
@@ -32,8 +33,9 @@ Print = tuple[list[type], bytes]
 """Types and fields of some items."""
 
 BYTES_MAX: Final = 64 << 20
-"""Prints kept in memory: the length of the lists of the threads put to most recently."""
+"""Kept in memory: mostly prints, as long as the lists of the threads put to most recently."""
 _BLOCK: Final = 64
+_LEFT_BYTES: Final = 2_048  # what a thread takes that has hardly any channels
 _MESSAGES: Final = frozenset(MESSAGES)
 _FIELDS: Final = attrgetter("__dict__", "__pydantic_extra__")
 _OPTIONS: Final = (
@@ -104,14 +106,19 @@ class Left(NamedTuple):
 
     checkpoint: ObjectId
     """The record it made: nothing of this holds for a child of another."""
+    base: ObjectId
+    """The object that holds the open parts of its state."""
     versions: Mapping[str, Any]
     seen: Mapping[str, Any]
     lists: Mapping[str, ListProof]
+    made: Mapping[str, Made]
+    """What its channels became."""
 
     @property
     def size(self) -> int:
-        """Bytes of its prints."""
-        return sum(proof.size for proof in self.lists.values())
+        """Bytes in memory, about."""
+        prints = sum(proof.size for proof in self.lists.values())
+        return _LEFT_BYTES + prints + sum(len(made.entry) for made in self.made.values())
 
 
 class Proofs:

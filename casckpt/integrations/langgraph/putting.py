@@ -10,49 +10,35 @@ casckpt thread's head. The head is what was put last; where that is no child of 
 move is logged as a rewind, so that `undo` and the reflog know the branch that was left.
 
 Imports: errors, ids, format (constants, records), history (ancestry, events, ledger, meta, names,
-notes, states), storage (engine interface), tree.edit, tree.fast, vault, integrations.langgraph
-(catalogue, forms, given, keys, proofs, rivals).
+notes, states), storage (engine interface), tree.fast, vault, integrations.langgraph
+(catalogue, channels, forms, given, keys, proofs, rivals).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 from casckpt.errors import CasckptError, LimitError, PrunedError, UnsupportedValueError
 from casckpt.format import constants as c
 from casckpt.format.records import CheckpointRecord
 from casckpt.history import names, notes
-from casckpt.history.ancestry import Point
 from casckpt.history.events import SAVED
 from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
 from casckpt.history.meta import check_meta
-from casckpt.history.states import put_edit, put_meta
+from casckpt.history.states import put_meta
 from casckpt.ids import ObjectId
 from casckpt.integrations.langgraph.catalogue import FACTS, Catalogue, Row, TaskWrites
+from casckpt.integrations.langgraph.channels import REST, Channels, Parent
 from casckpt.integrations.langgraph.forms import Forms
 from casckpt.integrations.langgraph.given import NewCheckpoint, NewWrites
 from casckpt.integrations.langgraph.keys import Space
-from casckpt.integrations.langgraph.proofs import Left, ListProof, Proofs
+from casckpt.integrations.langgraph.proofs import Left, Proofs
 from casckpt.integrations.langgraph.rivals import check_no_rival
 from casckpt.storage.engine import MissingObjects, Posting, Ref, RefConflict, RefUpdate
-from casckpt.tree.edit import Edit
 from casckpt.tree.fast import FastBuilder
 from casckpt.vault import Draft
 
-__all__ = ["REST", "Putter", "head_move"]
-
-REST: Final = "__casckpt__"
-"""Where a state has what meta cannot hold: a channel may not be called so."""
-
-
-class _Parent(NamedTuple):
-    point: Point | None = None
-    record: CheckpointRecord | None = None
-    left: Left | None = None
-    """What its put left in memory, if that was here and the last."""
-    versions: Mapping[str, Any] = {}
-    seen: Mapping[str, Any] = {}
+__all__ = ["Putter", "head_move"]
 
 
 class Putter:
@@ -87,18 +73,18 @@ class Putter:
             try:
                 return self._put(new, forms, parent, opened=True)
             except (LimitError, UnsupportedValueError, RecursionError):
-                return self._put(new, forms, _Parent(parent.point), opened=False)
+                return self._put(new, forms, Parent(parent.point), opened=False)
             except MissingObjects as error:
                 if attempt == 2:
                     raise PrunedError("collected by gc while it was written") from error
         return None
 
-    def _parent(self, new: NewCheckpoint, *, fresh: bool) -> _Parent:
+    def _parent(self, new: NewCheckpoint, *, fresh: bool) -> Parent:
         if new.parent_id is None:
-            return _Parent()
+            return Parent()
         row = self._catalogue.row(new.space, new.parent_id)
         if row is None:
-            return _Parent()
+            return Parent()
         try:
             point = self._ledger.ancestry.point(row.record)
             record = self._ledger.ancestry.record(row.record)
@@ -106,30 +92,21 @@ class Putter:
             if left is None:
                 facts = self._catalogue.meta(record).get(FACTS, {})
         except PrunedError:
-            return _Parent()
+            return Parent()
         if fresh:  # gc took part of its state: use nothing of it
-            return _Parent(point)
+            return Parent(point)
         if left is not None:
-            return _Parent(point, record, left, left.versions, left.seen)
+            return Parent(point, record, left, left.versions, left.seen)
         seen, versions = facts.get("versions_seen", {}), facts.get("channel_versions", {})
-        return _Parent(point, record, None, versions, seen)
+        return Parent(point, record, None, versions, seen)
 
-    def _put(self, new: NewCheckpoint, forms: Forms, parent: _Parent, *, opened: bool) -> None:
+    def _put(self, new: NewCheckpoint, forms: Forms, parent: Parent, *, opened: bool) -> None:
         ledger = self._ledger
         began = ledger.events.begin(SAVED)
         draft = ledger.vault.draft()
-        root = None if parent.record is None else parent.record.root
-        edit = Edit(
-            ledger.vault, ledger.codec, root, base=None if parent.point is None else parent.point.id
-        )
-        try:
-            lists = _Channels(new, forms, parent, opened=opened).change(edit.draft)
-            rest, meta = _facts(new, forms)
-            if rest:
-                edit.draft[REST] = rest
-            settled = put_edit(draft, edit)
-        finally:
-            edit.close()
+        rest, meta = _facts(new, forms)
+        channels = Channels(new, forms, parent, opened=opened)
+        settled = channels.put(draft, ledger, rest)
         written = put_meta(draft, ledger.codec, meta)
         now_ns = max(ledger.clock(), 0) if new.created_ns is None else new.created_ns
         before = parent.point
@@ -158,7 +135,8 @@ class Putter:
         seen = {
             node: dict(versions) for node, versions in checkpoint.get("versions_seen", {}).items()
         }
-        left = Left(oid, dict(checkpoint.get("channel_versions", {})), seen, lists)
+        versions = dict(checkpoint.get("channel_versions", {}))
+        left = Left(oid, settled.own or oid, versions, seen, channels.lists, channels.made)
         self._proofs.keep(new.space.name, left)
 
     def _commit(self, draft: Draft, row: Row, record: CheckpointRecord, source: Any) -> None:
@@ -237,61 +215,6 @@ def head_move(
     )
 
 
-class _Channels:
-    """The channels of a new checkpoint, put into the draft of its parent's state."""
-
-    def __init__(self, new: NewCheckpoint, forms: Forms, parent: _Parent, *, opened: bool) -> None:
-        self._new = new
-        self._forms = forms
-        self._parent = parent
-        self._opened = opened and forms.opens
-
-    def change(self, draft: Any) -> dict[str, ListProof]:
-        """Change the draft; the proofs of its lists."""
-        values = self._new.checkpoint["channel_values"]
-        for name in [name for name in draft if name not in values]:
-            del draft[name]
-        if REST in values:
-            raise UnsupportedValueError(f"no channel may be called {REST!r}")
-        lists: dict[str, ListProof] = {}
-        left = self._parent.left
-        for name, value in values.items():
-            proof = left.lists.get(name) if left is not None else None
-            if name in draft and self._is_unchanged(name):
-                if proof is not None:
-                    lists[name] = proof
-            elif not self._opened:
-                draft[name] = self._forms.closed(value)
-            elif type(value) is list:
-                lists[name] = self._list(draft, name, value, proof)
-            else:
-                draft[name] = self._forms.stored(value)
-        return lists
-
-    def _is_unchanged(self, name: str) -> bool:
-        version = self._new.checkpoint.get("channel_versions", {}).get(name)
-        return (
-            version is not None
-            and name not in self._new.new_versions
-            and self._parent.versions.get(name) == version
-        )
-
-    def _list(self, draft: Any, name: str, value: list[Any], old: ListProof | None) -> ListProof:
-        # The prints are taken before the items are serialized: if somebody changes them in
-        # between, the next put finds them changed.
-        old = old or ListProof()
-        same = old.same(value)
-        proof = old.extended(value, same)
-        stored = self._forms.stored_items(value[same:])
-        if same:
-            items = draft[name]
-            del items[same:]
-            items.extend(stored)
-        else:
-            draft[name] = stored
-        return proof
-
-
 def _facts(new: NewCheckpoint, forms: Forms) -> tuple[dict[str, Any], dict[str, Any]]:
     """What goes into the state because meta does not take it, and the meta."""
     more = {key: value for key, value in new.checkpoint.items() if key != "channel_values"}
@@ -329,7 +252,7 @@ def _is_meta(meta: dict[str, Any]) -> bool:
     return True
 
 
-def _label(new: NewCheckpoint, parent: _Parent) -> str | None:
+def _label(new: NewCheckpoint, parent: Parent) -> str | None:
     """The nodes that ran in a step of the loop; else where the checkpoint comes from."""
     source = new.metadata.get("source")
     nodes = [

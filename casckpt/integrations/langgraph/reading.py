@@ -5,7 +5,7 @@ descending order of ids; pending writes in the order in which LangGraph applies 
 read row by row as it is taken: a reader that pauses holds nothing.
 
 Imports: errors, format.records, langchain_core, langgraph.checkpoint, history.ledger, tree.read, integrations.langgraph
-(catalogue, forms, given, keys, messages, putting).
+(catalogue, forms, given, keys, messages, channels).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from casckpt.format.records import CheckpointRecord
 from casckpt.history.ledger import Ledger
 from casckpt.integrations.langgraph import keys
 from casckpt.integrations.langgraph.catalogue import FACTS, Catalogue, Row
+from casckpt.integrations.langgraph.channels import REST
 from casckpt.integrations.langgraph.forms import Forms
 from casckpt.integrations.langgraph.given import space_of
 from casckpt.integrations.langgraph.keys import Space
 from casckpt.integrations.langgraph.messages import MessageLoader, Recall
-from casckpt.integrations.langgraph.putting import REST
 from casckpt.tree.read import Loader
 
 __all__ = ["Reader", "config_of"]

@@ -6,7 +6,7 @@ read as equal values, whatever their types are; and nothing is built to find out
 Invariants: `1`, `1.0` and `True` differ, and so do dicts in another order; the order of the
 channels themselves, which is nobody's, does not count.
 
-Imports: errors, history.ledger, tree.read, integrations.langgraph (catalogue, forms, putting).
+Imports: errors, history.ledger, tree.read, integrations.langgraph (catalogue, channels, forms).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from casckpt.history.ledger import Ledger
 from casckpt.integrations.langgraph.catalogue import FACTS, Catalogue, Row
+from casckpt.integrations.langgraph.channels import REST
 from casckpt.integrations.langgraph.forms import Forms
-from casckpt.integrations.langgraph.putting import REST
 from casckpt.tree.read import Loader
 
 __all__ = ["is_same", "same_checkpoint"]
