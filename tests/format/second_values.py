@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from tests.format.second_pieces import ARRAY_BLOCK, CDC_BITS, piece_end
 
-VALUE, LIST_LEAF, MAP_LEAF, NODE, MAP_NODE, CHUNK, CHECKPOINT, TAGS = range(1, 9)
+VALUE, LIST_LEAF, MAP_LEAF, NODE, MAP_NODE, CHUNK, CHECKPOINT, TAGS, PRUNED = range(1, 10)
 LINK, LIST_TREE, MAP_TREE, TEXT_TREE, BYTES_TREE = range(51792, 51797)
 TUPLE, SET, FROZENSET, BYTEARRAY, SURROGATES = range(51797, 51802)
 NDARRAY, KEY, TAG_LAST = 51815, 51821, 51820
@@ -58,7 +58,10 @@ def need(holds: bool, what: str) -> None:
 
 
 def object_id(kind: int, payload: bytes) -> bytes:
-    if kind == CHECKPOINT:
+    if kind == PRUNED:
+        _, length, at = head(payload, 1)
+        kind, payload = CHECKPOINT, payload[: at + length + 32]
+    elif kind == CHECKPOINT:
         _, length, at = head(payload, 1)
         payload = payload[: at + length] + blake3(payload[at + length :]).digest()
     return blake3(bytes([kind]) + payload).digest()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from casckpt.errors import CorruptError, FormatVersionError, NotAStoreError
 from casckpt.format import cbor, header
-from casckpt.format.records import CheckpointRecord, TagsRecord
+from casckpt.format.records import CheckpointRecord, PrunedRecord, PruneNote, TagsRecord
 from casckpt.ids import CUT, PARTED, cut, object_id
 
 IDS = st.binary(min_size=32, max_size=32)
@@ -124,3 +124,21 @@ def test_header_with_other_parameters():
     other = cbor.encode_plain([header.MAGIC, 1, {**header.PARAMETERS, "inline": 7}, "x", 1])
     with pytest.raises(FormatVersionError, match="inline"):
         header.check(other, "here")
+
+
+@given(
+    records(), st.none() | st.integers(0, 2**63), st.text(max_size=9), st.none() | st.integers(0)
+)
+def test_what_is_left_of_a_record(record, time_ns, why, size):
+    note = PruneNote(time_ns, why, size)
+    payload = PrunedRecord.encode(record.encode(), note)
+    left = PrunedRecord.decode(payload)
+    assert left.record == record._replace(meta=b"", root=b"")
+    assert (left.note, left.payload()) == (note, payload)
+
+
+@given(st.binary(max_size=90))
+def test_any_bytes_are_what_is_left_or_corrupt(data):
+    for payload in (data, b"\x83" + data, cut(ROOT.encode()) + data):
+        with contextlib.suppress(CorruptError):
+            PrunedRecord.decode(payload)

@@ -162,7 +162,7 @@ def test_trees(expression):
 
 
 def test_records_are_frozen():
-    from casckpt.format.records import CheckpointRecord, TagsRecord
+    from casckpt.format.records import CheckpointRecord, PrunedRecord, PruneNote, TagsRecord
 
     first = CheckpointRecord((), None, "a/b", 0, 1, None, (), cbor.encode_plain({}), b"\x01")
     oid = object_id(c.KIND_CHECKPOINT, first.encode())
@@ -173,6 +173,12 @@ def test_records_are_frozen():
     assert (
         object_id(c.KIND_CHECKPOINT, second.encode()).hex()
         == "8905f414f5d837f22b0eadfdbaf30e38d07972723fbf595bfe22b5dccfbd23ae"
+    )
+    left = PrunedRecord.encode(first.encode(), PruneNote(2, "keep_last=1", 1))
+    assert object_id(c.KIND_PRUNED, left) == oid
+    assert left.hex() == (
+        "834b8780f663612f620001f680f8c651fb8dcd33c145886ac33fcba728f9bbe6"
+        "2d219edbc509b4000a9ce3207f83026b6b6565705f6c6173743d3101"
     )
     assert (
         object_id(c.KIND_TAGS, tags.encode()).hex()
