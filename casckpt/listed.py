@@ -55,7 +55,7 @@ class Move:
     moves_ago: int
     """0 is the newest; before the newest n moves the head was at `THREAD@{n}`."""
     kind: str
-    """save, fork, rewind, delete or undo."""
+    """save, fork, import, rewind, delete or undo."""
     old: str | None
     """The id of the head before; None: there was no such thread."""
     new: str | None

@@ -73,4 +73,7 @@ def _part(target: Path) -> tuple[Path, int]:
             return part, os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         except FileExistsError:
             continue
+        except OSError as error:
+            error.filename = str(target)  # the name that the caller knows
+            raise
     raise AssertionError  # pragma: no cover - count() does not end

@@ -46,7 +46,7 @@ class Move(NamedTuple):
     moves_ago: int
     """0 is the newest; `THREAD@{n}` names where the head stood before the newest n moves."""
     kind: str
-    """save, fork, rewind, delete, undo."""
+    """save, fork, import, rewind, delete, undo."""
     old: ObjectId | None
     new: ObjectId | None
     time_ns: int

@@ -107,7 +107,7 @@ class Note(NamedTuple):
     """The note of a log entry: what kind of move it was, and what that kind needs."""
 
     kind: str
-    """rewind, fork, delete, undo, tag, untag, prune or unprune; perhaps others, of later
+    """rewind, fork, import, delete, undo, tag, untag, prune or unprune; perhaps others, of later
     versions."""
     facts: tuple[Any, ...] = ()
     """fork: the origin's name. delete: the ref's info. undo: the number of the log entry that
