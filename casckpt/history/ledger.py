@@ -1,4 +1,4 @@
-"""The ledger: an open store as history sees it, and the one place where checkpoints are made.
+"""The ledger: an open store as history sees it, where heads move.
 
 Saving puts the state's new objects, the record, the move of the thread's head and the rows it
 is found by into one commit of the engine, so that either all of it is there or nothing.
@@ -8,9 +8,8 @@ Invariants: a head moves only from where the writer saw it (compare and set); wi
 `expect`, a writer that comes second takes the new head as its parent and tries again, so
 nothing that was saved is ever left out of a thread by accident. Times grow along a history.
 
-Imports: errors, ids, format (records, constants), storage (engine interface), vault, tree
-(types), history (ancestry, books, collected, events, names, notes, meta, recall,
-states).
+Imports: errors, ids, storage (engine interface), vault, tree (types), history (ancestry, books,
+collected, events, names, notes, meta, placing, recall, states).
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from casckpt.errors import (
     ClosedError,
@@ -27,14 +26,13 @@ from casckpt.errors import (
     PrunedError,
     StorageError,
 )
-from casckpt.format.constants import KIND_CHECKPOINT
-from casckpt.format.records import CheckpointRecord
 from casckpt.history import meta as metas
 from casckpt.history import names, notes
 from casckpt.history.ancestry import Ancestry, Point
 from casckpt.history.books import Here, books_of
 from casckpt.history.collected import gone
 from casckpt.history.events import SAVED, Events, happening
+from casckpt.history.placing import Content, place
 from casckpt.history.recall import recall
 from casckpt.history.states import (
     Guided,
@@ -51,7 +49,6 @@ from casckpt.storage.engine import (
     ABSENT,
     Engine,
     MissingObjects,
-    Posting,
     Ref,
     RefConflict,
     RefUpdate,
@@ -75,13 +72,6 @@ class AnyHead:
 
 ANY_HEAD: Final = AnyHead()
 """Expected of a thread's head: nothing."""
-
-
-class _Content(NamedTuple):
-    root: Settled
-    meta: Settled
-    label: str | None
-    tags: tuple[str, ...]
 
 
 class Ledger:
@@ -252,7 +242,7 @@ class Ledger:
                 root = put_state(draft, self.codec, state, last)
                 if unless is not None and self._is_state(unless, root):
                     return unless
-                content = _Content(root, put_meta(draft, self.codec, facts), label, tags)
+                content = Content(root, put_meta(draft, self.codec, facts), label, tags)
                 try:
                     known = None if last is None else last.ref
                     point, ref = self._append(thread, draft, content, expect, known)
@@ -293,7 +283,7 @@ class Ledger:
         began = self.events.begin(SAVED)
         with self.vault.draft() as draft:
             root = put_edit(draft, edit)
-            content = _Content(root, put_meta(draft, self.codec, meta), label, tags)
+            content = Content(root, put_meta(draft, self.codec, meta), label, tags)
             try:
                 point, _ = self._append(thread, draft, content, None if head is None else head.id)
             except MissingObjects as error:
@@ -309,7 +299,7 @@ class Ledger:
         self,
         thread: str,
         draft: Draft,
-        content: _Content,
+        content: Content,
         expect: ObjectId | AnyHead | None,
         known: Ref | None = None,
     ) -> tuple[Point, Ref]:
@@ -332,29 +322,25 @@ class Ledger:
                 if ref == before or not isinstance(expect, AnyHead):
                     raise
                 continue
-            now_ns = max(self.clock(), 0)
-            record = CheckpointRecord(
-                parents=() if parent is None else (parent.id,),
-                jump=None if parent is None else self.ancestry.jump_for_child(parent),
-                thread=thread,
-                step=0 if parent is None else parent.step + 1,
-                created_ns=now_ns if parent is None else max(parent.created_ns + 1, now_ns),
-                label=content.label,
+            placed = place(
+                draft,
+                self.ancestry,
+                parent,
                 # A tag would keep from gc what is kept only for the moment.
-                tags=content.tags if agreed else (),
-                meta=content.meta.data,
-                root=content.root.data,
+                content if agreed else content._replace(tags=()),
+                thread=thread,
+                time_ns=max(self.clock(), 0),
             )
-            children = (*content.root.links, *content.meta.links, *record.parents)
-            oid = draft.put(KIND_CHECKPOINT, record.encode(), children, parent_id)
             if not agreed:
-                draft.commit(add=_postings(oid, record))
-                raise conflict(thread, parent_id, head, saved=oid.hex())
+                draft.commit(add=placed.postings)
+                raise conflict(thread, parent_id, head, saved=placed.id.hex())
             alive = ref is not None and ref.target is not None
-            info = ref.info if alive and ref else notes.ThreadOrigin(record.created_ns).encode()
-            move = RefUpdate(name, oid, expect=expected(ref), info=info)
+            info = (
+                ref.info if alive and ref else notes.ThreadOrigin(placed.record.created_ns).encode()
+            )
+            move = RefUpdate(name, placed.id, expect=expected(ref), info=info)
             try:
-                moved = draft.commit([move], add=_postings(oid, record))
+                moved = draft.commit([move], add=placed.postings)
             except RefConflict as error:
                 ref = error.actual
             except MissingObjects:
@@ -362,8 +348,8 @@ class Ledger:
                 if ref == before:
                     raise
             else:
-                return self.ancestry.keep(oid, record), moved[0]
-            del draft.objects[oid]
+                return self.ancestry.keep(*placed), moved[0]
+            del draft.objects[placed.id]
         raise crowded(thread)
 
 
@@ -391,10 +377,3 @@ def crowded(thread: str) -> StorageError:
 
 def _short(oid: ObjectId | None) -> str:
     return "nothing" if oid is None else oid.hex()[:16]
-
-
-def _postings(oid: ObjectId, record: CheckpointRecord) -> list[Posting]:
-    lists = [notes.TIMES, *map(notes.tag_list, record.tags)]
-    if record.label is not None:
-        lists.append(notes.label_list(record.label))
-    return [Posting(name, record.created_ns, oid) for name in lists]

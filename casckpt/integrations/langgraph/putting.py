@@ -1,16 +1,14 @@
 """Putting: LangGraph's checkpoints and pending writes into a store.
 
-A checkpoint is made of the one it names as its parent, by changing what changed: a channel
-whose version is what it was is not looked at, of a list only the items from the first new one
-on are serialized (`proofs`). The state is the channel values; LangGraph's metadata are the
-record's meta, beside versions and the like under "langgraph".
+The state is the channel values (`channels`); LangGraph's metadata are the record's meta, beside
+versions and the like under "langgraph".
 
 Invariants: one put is one commit: objects, record, row in the catalogue, and the move of the
 casckpt thread's head. The head is what was put last; where that is no child of the head, the
 move is logged as a rewind, so that `undo` and the reflog know the branch that was left.
 
-Imports: errors, ids, format (constants, records), history (ancestry, events, ledger, meta, names,
-notes, states), storage (engine interface), tree.fast, vault, integrations.langgraph
+Imports: errors, ids, format.constants, history (ancestry, events, ledger, meta, names,
+notes, placing, states), storage (engine interface), tree.fast, vault, integrations.langgraph
 (catalogue, channels, forms, given, keys, proofs, rivals).
 """
 
@@ -20,11 +18,11 @@ from typing import Any
 
 from casckpt.errors import CasckptError, LimitError, PrunedError, UnsupportedValueError
 from casckpt.format import constants as c
-from casckpt.format.records import CheckpointRecord
 from casckpt.history import names, notes
 from casckpt.history.events import SAVED
 from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
 from casckpt.history.meta import check_meta
+from casckpt.history.placing import Content, Placed, place
 from casckpt.history.states import put_meta
 from casckpt.ids import ObjectId
 from casckpt.integrations.langgraph.catalogue import FACTS, Catalogue, Row, TaskWrites
@@ -34,7 +32,7 @@ from casckpt.integrations.langgraph.given import NewCheckpoint, NewWrites
 from casckpt.integrations.langgraph.keys import Space
 from casckpt.integrations.langgraph.proofs import Left, Proofs
 from casckpt.integrations.langgraph.rivals import check_no_rival
-from casckpt.storage.engine import MissingObjects, Posting, Ref, RefConflict, RefUpdate
+from casckpt.storage.engine import MissingObjects, Ref, RefConflict, RefUpdate
 from casckpt.tree.fast import FastBuilder
 from casckpt.vault import Draft
 
@@ -109,51 +107,37 @@ class Putter:
         settled = channels.put(draft, ledger, rest)
         written = put_meta(draft, ledger.codec, meta)
         now_ns = max(ledger.clock(), 0) if new.created_ns is None else new.created_ns
-        before = parent.point
-        record = CheckpointRecord(
-            parents=() if before is None else (before.id,),
-            jump=None if before is None else ledger.ancestry.jump_for_child(before),
-            thread=new.space.name,
-            step=0 if before is None else before.step + 1,
-            created_ns=now_ns if before is None else max(before.created_ns + 1, now_ns),
-            label=_label(new, parent),
-            tags=(),
-            meta=written.data,
-            root=settled.data,
-        )
-        children = (*settled.links, *written.links, *record.parents)
-        oid = draft.put(c.KIND_CHECKPOINT, record.encode(), children, before.id if before else None)
+        content = Content(settled, written, _label(new, parent))
+        name = new.space.name
+        placed = place(draft, ledger.ancestry, parent.point, content, thread=name, time_ns=now_ns)
         run_id = new.metadata.get("run_id")
         row = Row(
-            *(new.space, new.checkpoint["id"], oid, new.parent_id),
+            *(new.space, new.checkpoint["id"], placed.id, new.parent_id),
             run_id if type(run_id) is str else None,
         )
-        self._commit(draft, row, record, new.metadata.get("source"))
-        point = ledger.ancestry.keep(oid, record)
-        ledger.tell(SAVED, new.space.name, point, began)
+        self._commit(draft, row, placed, new.metadata.get("source"))
+        ledger.tell(SAVED, name, ledger.ancestry.keep(*placed), began)
         checkpoint = new.checkpoint
         seen = {
             node: dict(versions) for node, versions in checkpoint.get("versions_seen", {}).items()
         }
         versions = dict(checkpoint.get("channel_versions", {}))
-        left = Left(oid, settled.own or oid, versions, seen, channels.lists, channels.made)
-        self._proofs.keep(new.space.name, left)
+        left = Left(
+            placed.id, settled.own or placed.id, versions, seen, channels.lists, channels.made
+        )
+        self._proofs.keep(name, left)
 
-    def _commit(self, draft: Draft, row: Row, record: CheckpointRecord, source: Any) -> None:
+    def _commit(self, draft: Draft, row: Row, placed: Placed, source: Any) -> None:
         ledger, name = self._ledger, row.space.name
-        postings = [Posting(notes.TIMES, record.created_ns, row.record)]
-        if record.label is not None:
-            label = notes.label_list(record.label)
-            postings.append(Posting(label, record.created_ns, row.record))
         stale = self._catalogue.stale(row)
         ref = ledger.ref(name)
         for _ in range(RETRIES_MAX):
             if self._refuses:
                 check_no_rival(ledger, self._catalogue, row, source, ref)
-            parent = record.parents[0] if record.parents else None
+            parent = next(iter(placed.record.parents), None)
             move = head_move(ledger, ref, name, row.record, parent)
             try:
-                draft.commit([move, *row.updates(), *stale], add=postings)
+                draft.commit([move, *row.updates(), *stale], add=placed.postings)
             except RefConflict as error:
                 ref = error.actual
             else:

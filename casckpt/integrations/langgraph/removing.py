@@ -7,8 +7,8 @@ history, a tag, another thread.
 Invariants: a row and the head it belongs to change in one commit; what a `DeltaChannel` of a
 kept checkpoint is computed from is kept with it.
 
-Imports: format (constants, records), history (ancestry, ledger, notes, states), ids, storage
-(engine interface), tree.edit, integrations.langgraph (catalogue, keys, putting).
+Imports: history (ancestry, ledger, notes, placing, states), ids, storage (engine interface),
+tree.edit, vault, integrations.langgraph (catalogue, keys, putting).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from casckpt.format import constants as c
 from casckpt.history import notes
 from casckpt.history.ancestry import Point
 from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
+from casckpt.history.placing import Content, place
 from casckpt.history.states import put_edit, put_meta
 from casckpt.ids import ObjectId
 from casckpt.integrations.langgraph import keys
@@ -160,8 +160,8 @@ class Remover:
         for space in list(self._catalogue.spaces(thread_id)):
             rows = {row.checkpoint_id: row for row in self._catalogue.rows(space)}
             kept: dict[str, Row] = {}
-            for place, row in enumerate(rows.values()):
-                if place < keep_last or self._is_young(row, max_age_ns):
+            for newer, row in enumerate(rows.values()):
+                if newer < keep_last or self._is_young(row, max_age_ns):
                     self._add_closure(kept, rows, row)
             if len(kept) < len(rows):
                 self._cut(space, rows, kept)
@@ -230,20 +230,10 @@ class Remover:
         finally:
             edit.close()
         meta = put_meta(draft, ledger.codec, self._catalogue.meta(old))
-        record = old._replace(
-            parents=() if before is None else (before.id,),
-            jump=None if before is None else ledger.ancestry.jump_for_child(before),
-            step=0 if before is None else before.step + 1,
-            created_ns=old.created_ns
-            if before is None
-            else max(old.created_ns, before.created_ns + 1),
-            root=root.data,
-            meta=meta.data,
+        placed = place(
+            *(draft, ledger.ancestry, before, Content(root, meta, old.label, old.tags)),
+            thread=old.thread,
+            time_ns=old.created_ns,
+            base=row.record,
         )
-        children = (*root.links, *meta.links, *record.parents)
-        oid = draft.put(c.KIND_CHECKPOINT, record.encode(), children, row.record)
-        postings = [Posting(notes.TIMES, record.created_ns, oid)]
-        if record.label is not None:
-            label = notes.label_list(record.label)
-            postings.append(Posting(label, record.created_ns, oid))
-        return ledger.ancestry.keep(oid, record), postings
+        return ledger.ancestry.keep(*placed), placed.postings
