@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from casckpt.ids import CUT
+from casckpt.ids import CUT, object_id
 from casckpt.storage.engine import NewObject, RefUpdate
 from casckpt.storage.lmdb import LmdbEngine, caches, commit, open_lmdb, plan, sweep
 from casckpt.storage.lmdb import row as rows
@@ -136,3 +136,21 @@ def test_a_delta_is_moved_to_the_nearest_that_stays(engine: LmdbEngine) -> None:
         assert after.base == find(finder, LINE[5].id)
     assert 0 < after.depth < before.depth
     assert not list(engine.check())
+
+
+def test_what_another_process_remembers_does_not_mislead_it(
+    engine: LmdbEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies as a delta against a replaced row is read right, though the old one is known."""
+    monkeypatch.setattr(caches.Payloads, "drop", lambda *_: None)
+    known = [item.id for item in LINE[1::4]]
+    engine._space.payloads = caches.Payloads()
+    engine.read(known)
+    with engine._space.payloads._lock:
+        entries = engine._space.payloads._entries
+        for seq in [seq for seq, entry in entries.items() if entry.id not in known]:
+            del entries[seq]
+    list(collect(engine))
+    for stored, item in zip(engine.read([i.id for i in LINE[1::2]]), LINE[1::2], strict=True):
+        assert stored is not None
+        assert object_id(stored.kind, stored.payload) == item.id

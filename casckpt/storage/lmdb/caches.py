@@ -3,9 +3,10 @@
 Invariants: neither a seq nor a block's number is ever used twice, so what a row says
 (`Payloads`; packing changes only how it says it) and what a block holds (`Blocks`) stays true
 for ever, though the row or block may be gone. But gc may replace a row by what is left of its
-object (`replace`), and another process does not hear of it: then what is remembered is still an
-object of that id, but no base any more: a commit looks at the row's kind. That an id is stored under a seq (`Seqs`) is true as long as
-no index entry was removed, that is under the same epoch (`tables.State`): the memory is
+object (`replace`), and another process does not hear of it: so where a row is remembered that
+may have been replaced, a reader looks whether it is still of that kind (`objects`), and a
+commit looks at its base (`commit`). That an id is stored under a seq (`Seqs`) is true as long
+as no index entry was removed, that is under the same epoch (`tables.State`): the memory is
 dropped when the epoch has moved on, whichever process moved it.
 
 Imports: ids.

@@ -3,7 +3,7 @@
 Invariants: nothing here consults the index; a row that is there has its bases, or the file
 is damaged. A chain is never followed further than DEPTH_MAX.
 
-Imports: errors, frame, its neighbours.
+Imports: errors, ids, frame, its neighbours.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from casckpt.errors import CorruptError
+from casckpt.ids import PARTED
 from casckpt.storage.frame import BLOCK, DELTA, Base, decode, decode_delta
 from casckpt.storage.lmdb import blocks
 from casckpt.storage.lmdb import row as rows
@@ -26,10 +27,10 @@ def load(txn: Any, tables: Tables, cache: Payloads, seq: int) -> Known | None:
     Raises:
         CorruptError: the row or one of its bases cannot be decoded.
     """
-    base = cache.get(seq)
+    get, table = txn.get, tables.rows
+    base = _remembered(get, table, cache, seq)
     if base is not None:
         return base
-    get, table = txn.get, tables.rows
     chain = []
     at = seq
     while base is None:
@@ -45,7 +46,7 @@ def load(txn: Any, tables: Tables, cache: Payloads, seq: int) -> Known | None:
         if len(chain) > rows.DEPTH_MAX:
             raise CorruptError(f"row {seq} hangs on a chain of too many deltas")
         at = content[2]
-        base = cache.get(at)
+        base = _remembered(get, table, cache, at)
     found = []
     chain.reverse()
     try:
@@ -64,6 +65,17 @@ def load(txn: Any, tables: Tables, cache: Payloads, seq: int) -> Known | None:
         raise CorruptError(f"row {at}: {error.message}") from None
     cache.put(found)
     return base
+
+
+def _remembered(get: Any, table: Any, cache: Payloads, seq: int) -> Known | None:
+    """What is remembered of a row, unless gc, perhaps another process's, has replaced it."""
+    known = cache.get(seq)
+    if known is not None and known.kind == PARTED:
+        row = get(seq.to_bytes(8, "big"), db=table)
+        if row is None or row[0] >> 4 != PARTED:
+            cache.drop((seq,))
+            return None
+    return known
 
 
 def children(txn: Any, tables: Tables, cache: Payloads, seq: int) -> tuple[int, ...]:
