@@ -8,7 +8,9 @@ Imports: errors, ids, format (cbor, constants), tree.source.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import repeat
 from typing import Any, NamedTuple, NoReturn
 
 from casckpt.errors import CorruptError
@@ -32,6 +34,10 @@ class Ref(NamedTuple):
     """Bytes of payload in it and below it."""
     key: bytes = b""
     """In a map: the encoding of its last key."""
+
+
+_ref: Callable[[tuple[Any, ...]], Ref] = partial(tuple.__new__, Ref)
+"""Without a step through Python, for a path looks at some two hundred of them."""
 
 
 class Fan:
@@ -149,10 +155,10 @@ def _refs(flat: Any, start: int, *, keyed: bool) -> list[Ref]:
     ):
         _fail("malformed references")
     if keys is None:
-        return list(map(Ref, ids, counts, sizes))
+        return list(map(_ref, zip(ids, counts, sizes, repeat(b""), strict=False)))
     if any(type(key) is not bytes for key in keys):
         _fail("malformed keys")
-    return list(map(Ref, ids, counts, sizes, keys))
+    return list(map(_ref, zip(ids, counts, sizes, keys, strict=True)))
 
 
 def _fail(what: str) -> NoReturn:
