@@ -337,3 +337,13 @@ def test_a_put_is_told_as_a_save(saver: CasckptSaver) -> None:
     (event,) = events
     assert event.thread is not None
     assert event.checkpoint == saver.store.thread(event.thread).head
+
+
+def test_casckpt_prunes_none_of_it(saver: CasckptSaver) -> None:
+    """What LangGraph can ask for by its id stays, whatever a policy says."""
+    for n in range(5):
+        put(saver, str(n), {"x": ["text" * 50] * n}, parent=None if n == 0 else str(n - 1))
+    report = saver.store.thread("t").prune(casckpt.Retention(keep_last=1))
+    assert report.pruned == ()
+    saver.store.gc(grace=0)
+    assert ids(saver.list(config())) == ["4", "3", "2", "1", "0"]

@@ -74,16 +74,16 @@ class Recall:
         """A leaf that is remembered."""
         return self._leaves.get(oid)
 
-    def read(self, oid: ObjectId, items: list[Any]) -> None:
+    def read(self, oid: ObjectId, items: list[Any]) -> _Leaf | None:
         """A leaf was read, with these items: remember it if it was read before."""
         with self._lock:
             if oid in self._leaves:
-                return
+                return self._leaves[oid]
             if oid not in self._seen:
                 self._seen[oid] = None
                 if len(self._seen) > _SEEN_MAX:
                     self._seen.popitem(last=False)
-                return
+                return None
         leaf = _leaf(items)
         with self._lock:
             self._seen.pop(oid, None)
@@ -92,6 +92,7 @@ class Recall:
                 self._bytes += _size(leaf)
             while self._bytes > BYTES_MAX:
                 self._bytes -= _size(self._leaves.popitem(last=False)[1])
+        return leaf
 
 
 def _size(leaf: _Leaf | None) -> int:
@@ -100,14 +101,14 @@ def _size(leaf: _Leaf | None) -> int:
 
 def _leaf(items: list[Any]) -> _Leaf | None:
     """What to remember of these stored items; None: nothing would be gained, or not exactly."""
-    if not all(map(_is_exact, items)):
-        return None
     classes: list[type | None] = []
     data = []
     for item in items:
         place = item.get(CLASS) if type(item) is dict else None
         cls = CLASSES.get(place) if type(place) is str else None
         parts = None if cls is None else _parts(cls, item)
+        if parts is None and not _is_exact(item):
+            return None
         classes.append(None if parts is None else cls)
         data.append(item if parts is None else parts)
     return _Leaf(tuple(classes), marshal.dumps(data, _QUICK)) if any(classes) else None
@@ -146,13 +147,19 @@ def _is_exact(value: Any) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether nothing in it stands for an object."""
+    """Whether marshal writes it exactly, and nothing in it stands for an object."""
     kind = type(value)
+    if kind in _ATOMS:
+        return True
     if kind is list:
         return all(map(_is_plain, value))
     if kind is dict:
-        return _SPECIAL.isdisjoint(value) and all(map(_is_plain, value.values()))
-    return True
+        return (
+            _SPECIAL.isdisjoint(value)
+            and _ATOMS.issuperset(map(type, value))
+            and all(map(_is_plain, value.values()))
+        )
+    return False
 
 
 class MessageLoader(Loader):
@@ -178,9 +185,12 @@ class MessageLoader(Loader):
         return items + self._read(unknown)
 
     def _read(self, refs: list[Ref]) -> list[Any]:
+        found: list[Any] = []
         items = super().list_leaves(refs)
         start = 0
         for ref in refs:
-            self._recall.read(ref.id, items[start : start + ref.items])
+            part = items[start : start + ref.items]
+            leaf = self._recall.read(ref.id, part)
+            found += part if leaf is None else leaf.items()
             start += ref.items
-        return items
+        return found
