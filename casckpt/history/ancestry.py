@@ -10,7 +10,7 @@ Invariants: a record's parent has step - 1, its jump has `jump_step(step)`; what
 checked against that, so a forged store can fail a walk but never make it endless. Times grow
 along a history.
 
-Imports: errors, ids, format (records, constants), vault.
+Imports: errors, ids, format (records, constants), vault, history (lost).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import NamedTuple
 from casckpt.errors import CorruptError
 from casckpt.format.constants import KIND_CHECKPOINT, KIND_NAMES, KIND_PRUNED
 from casckpt.format.records import CheckpointRecord, PrunedRecord, PruneNote
+from casckpt.history.lost import Lost
 from casckpt.ids import ObjectId
 from casckpt.vault import Vault
 
@@ -146,11 +147,53 @@ class Ancestry:
             return None
         return self._at(point, point.parent, point.step - 1)
 
-    def walk(self, point: Point | None) -> Iterator[Point]:
-        """The point and all before it, newest first."""
+    def walk(self, point: Point | None, *, lost: Lost | None = None) -> Iterator[Point]:
+        """The point and all before it, newest first.
+
+        Args:
+            point: where it begins.
+            lost: told of a record that cannot be read; then the walk goes on with the nearest
+                older one that a newer one jumps to. None: it raises.
+
+        Raises:
+            CorruptError: a record cannot be read, and there is nobody to tell.
+        """
+        jumps: list[tuple[int, ObjectId]] = []
+        """Where points walked over jump to, the newest last: jumps nest."""
         while point is not None:
             yield point
-            point = self.parent(point)
+            if lost is None:
+                point = self.parent(point)
+                continue
+            while jumps and jumps[-1][0] >= point.step:
+                jumps.pop()
+            if point.jump is not None:
+                target = jump_step(point.step)
+                if target < point.step - 1 and (not jumps or jumps[-1][0] < target):
+                    jumps.append((target, point.jump))
+            newer = point
+            try:
+                point = self.parent(newer)
+            except CorruptError as error:
+                lost.add(error)
+                point = self._beyond(newer, jumps, lost)
+
+    def _beyond(self, point: Point, jumps: list[tuple[int, ObjectId]], lost: Lost) -> Point | None:
+        """The nearest point older than the parent that can be read; None: none is known."""
+        while jumps:
+            step, oid = jumps.pop()
+            try:
+                found = self._at(point, oid, step)
+            except CorruptError as error:
+                lost.add(error)
+                continue
+            if point.step - step > 2:
+                msg = f"no way leads to the checkpoints of steps {step + 1} to {point.step - 1}"
+                lost.add(CorruptError(f"{msg} of {point.thread}"))
+            return found
+        msg = f"no way leads from step {point.step} of {point.thread} to those before it"
+        lost.add(CorruptError(msg))
+        return None
 
     def jump_for_child(self, parent: Point) -> ObjectId:
         """What a new record after `parent` jumps to."""

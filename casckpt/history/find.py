@@ -7,7 +7,7 @@ what it gives is tested for the rest.
 Invariants: both sources give the same answers in the same order. No transaction is open
 while the reader of the stream pauses: lists are read a page at a time.
 
-Imports: errors, ids, storage (engine interface), history (ancestry, ledger, meta, notes,
+Imports: errors, ids, storage (engine interface), history (ancestry, ledger, lost, meta, notes,
 pruned, states, tags).
 """
 
@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from casckpt.errors import InvalidInputError, PrunedError
+from casckpt.errors import CorruptError, InvalidInputError, PrunedError
 from casckpt.history import notes
 from casckpt.history.ancestry import Point
 from casckpt.history.ledger import Ledger
+from casckpt.history.lost import Lost
 from casckpt.history.meta import matches
 from casckpt.history.pruned import is_marked
 from casckpt.history.states import load_meta
@@ -58,6 +59,9 @@ def find(
 ) -> Iterator[Point]:
     """The checkpoints that fit, newest first.
 
+    What is damaged does not hide the others: when they have all been read, or the limit is
+    reached, CorruptError says what could not be.
+
     Args:
         ledger: the store.
         query: what they must be.
@@ -66,8 +70,25 @@ def find(
         limit: no more than so many.
     """
     check_limit(limit)
-    source = _in_history(ledger, query, at) if at is not None else _in_store(ledger, query)
-    return islice((point for point in source if _fits(ledger, query, point)), limit)
+    lost = Lost()
+    if at is not None:
+        source = _in_history(ledger, query, at, lost)
+    else:
+        source = _in_store(ledger, query, lost)
+    return _told(islice((p for p in source if _fits_or_lost(ledger, query, p, lost)), limit), lost)
+
+
+def _told(points: Iterator[Point], lost: Lost) -> Iterator[Point]:
+    yield from points
+    lost.tell()
+
+
+def _fits_or_lost(ledger: Ledger, query: Query, point: Point, lost: Lost) -> bool:
+    try:
+        return _fits(ledger, query, point)
+    except CorruptError as error:
+        lost.add(error)
+        return False
 
 
 def check_limit(limit: int | None) -> int | None:
@@ -115,41 +136,53 @@ def _lists(ledger: Ledger, query: Query) -> list[tuple[int, bytes]]:
     return sorted((ledger.engine.postings_count(name), name) for name in lists)
 
 
-def _in_history(ledger: Ledger, query: Query, at: Point) -> Iterator[Point]:
+def _in_history(ledger: Ledger, query: Query, at: Point, lost: Lost) -> Iterator[Point]:
     lists = _lists(ledger, query)
     if lists and lists[0][0] < at.step:
-        yield from _listed_in_history(ledger, query, lists[0][1], at)
+        yield from _listed_in_history(ledger, query, lists[0][1], at, lost)
         return
     until_ns = query.until_ns
     newest = at if until_ns is None else ledger.ancestry.newest_before(at, until_ns)
-    for point in ledger.ancestry.walk(newest):
+    for point in ledger.ancestry.walk(newest, lost=lost):
         if query.since_ns is not None and point.created_ns < query.since_ns:
             return
         yield point
 
 
-def _listed_in_history(ledger: Ledger, query: Query, name: bytes, at: Point) -> Iterator[Point]:
+def _listed_in_history(
+    ledger: Ledger, query: Query, name: bytes, at: Point, lost: Lost
+) -> Iterator[Point]:
     until_ns = at.created_ns + 1
     if query.until_ns is not None:
         until_ns = min(until_ns, query.until_ns)
     # Answers come in the order of the history: each is an ancestor of the one before.
-    for point in _listed(ledger, name, query.since_ns, until_ns):
-        if ledger.ancestry.is_ancestor(point, at):
-            at = point
-            yield point
+    for point in _listed(ledger, name, query.since_ns, until_ns, lost):
+        try:
+            if not ledger.ancestry.is_ancestor(point, at):
+                continue
+        except CorruptError as error:
+            lost.add(error)
+            continue
+        at = point
+        yield point
 
 
-def _in_store(ledger: Ledger, query: Query) -> Iterator[Point]:
+def _in_store(ledger: Ledger, query: Query, lost: Lost) -> Iterator[Point]:
     lists = _lists(ledger, query)
     name = lists[0][1] if lists else notes.TIMES
     alive = _Alive(ledger)
-    for point in _listed(ledger, name, query.since_ns, query.until_ns):
-        if alive.has(point):
-            yield point
+    for point in _listed(ledger, name, query.since_ns, query.until_ns, lost):
+        try:
+            if not alive.has(point):
+                continue
+        except CorruptError as error:
+            lost.add(error)
+            continue
+        yield point
 
 
 def _listed(
-    ledger: Ledger, name: bytes, since_ns: int | None, until_ns: int | None
+    ledger: Ledger, name: bytes, since_ns: int | None, until_ns: int | None, lost: Lost
 ) -> Iterator[Point]:
     since = None if since_ns is None else min(max(since_ns, 0), _RANK_MAX)
     until = None if until_ns is None else min(max(until_ns, 0), _RANK_MAX)
@@ -157,7 +190,9 @@ def _listed(
     size = _PAGE
     while True:
         before, after = set(page), page[-1] if page else None
-        page = ledger.engine.postings(name, since=since, until=until, after=after, limit=size)
+        page = ledger.engine.postings(
+            name, since=since, until=until, after=after, limit=size, damaged=lost.add
+        )
         if not page:
             return
         for posting in page:
@@ -168,6 +203,9 @@ def _listed(
                 point = ledger.ancestry.point(posting.id)
             except PrunedError:
                 continue  # gc took it after the page was read
+            except CorruptError as error:
+                lost.add(error)
+                continue
             yield point
         size = min(2 * size, _PAGE_MAX)
 

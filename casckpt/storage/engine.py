@@ -23,6 +23,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
+from casckpt.errors import CorruptError
 from casckpt.ids import ObjectId
 from casckpt.storage.reports import CompactReport, GcReport, PackReport, Tally
 
@@ -261,9 +262,15 @@ class Engine(Protocol):
         until: int | None = None,
         after: Posting | None = None,
         limit: int | None = None,
+        damaged: Callable[[CorruptError], None] | None = None,
     ) -> list[Posting]:
         """The list `name`, since <= rank < until, beginning behind `after` (a posting of an
-        earlier answer in the same direction). Postings whose object is gone are left out.
+        earlier answer in the same direction). Postings whose object is gone are left out, and
+        those whose object cannot be decoded, if `damaged` is told of them (more than once,
+        perhaps).
+
+        Raises:
+            CorruptError: an object cannot be decoded, and there is nobody to tell.
         """
         ...
 

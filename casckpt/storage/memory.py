@@ -211,6 +211,7 @@ class MemoryEngine(Holding, Undivided):
         until: int | None = None,
         after: Posting | None = None,
         limit: int | None = None,
+        damaged: object = None,  # noqa: ARG002 (there are none)
     ) -> list[Posting]:
         """See `Engine.postings`."""
         with self._open():

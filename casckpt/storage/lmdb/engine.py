@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from casckpt.errors import ClosedError, InvalidInputError, StorageError
+from casckpt.errors import ClosedError, CorruptError, InvalidInputError, StorageError
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import (
     Children,
@@ -214,6 +214,7 @@ class LmdbEngine:
         until: int | None = None,
         after: Posting | None = None,
         limit: int | None = None,
+        damaged: Callable[[CorruptError], None] | None = None,
     ) -> list[Posting]:
         """See `Engine.postings`."""
         here = self._open()
@@ -230,7 +231,7 @@ class LmdbEngine:
             with here.reading() as txn:
                 more, last = posts.page(
                     txn, here.tables, here.payloads, name, limits,
-                    newest_first=newest_first, limit=size,
+                    newest_first=newest_first, limit=size, damaged=damaged,
                 )  # fmt: skip
             found += more
             if last is None:

@@ -13,7 +13,7 @@ Imports: ids, the engine interface, its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
 from typing import Any, Final
@@ -134,8 +134,11 @@ def page(
     *,
     newest_first: bool,
     limit: int,
+    damaged: Callable[[CorruptError], None] | None = None,
 ) -> tuple[list[Posting], bytes | None]:
     """Up to `limit` entries of a list between two places, those of gone objects left out.
+
+    And those of damaged ones, if `damaged` is told of them.
 
     Returns them, and the place of the last entry looked at (None: there are no more).
     """
@@ -149,7 +152,13 @@ def page(
         settled = _between(cursor, name, low, high, newest_first=newest_first)
         values = merge(recent, settled, reverse=newest_first)
         for value in islice(values, limit):
-            oid = _object(txn, tables, cache, finder, value)
+            try:
+                oid = _object(txn, tables, cache, finder, value)
+            except CorruptError as error:
+                if damaged is None:
+                    raise
+                damaged(error)
+                oid = None
             if oid is not None:
                 found.append(Posting(name, int.from_bytes(value[:8], "big"), oid))
             limit -= 1
