@@ -139,15 +139,16 @@ def test_each_fails_by_itself(saver: CasckptSaver) -> None:
     assert next(iter(saver.store.thread("forked").reflog())).kind == "rewind"
 
 
+@pytest.mark.parametrize("error", [StorageError, RuntimeError])
 def test_if_the_commit_fails_each_is_tried_alone(
-    saver: CasckptSaver, monkeypatch: pytest.MonkeyPatch
+    saver: CasckptSaver, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     engine = saver.store._ledger.engine
     commit = engine.commit
 
     def refuse(objects: Any = (), refs: Any = (), **more: Any) -> Any:
         if len(refs) > 2 or any("full" in update.name for update in refs):
-            raise StorageError("no space left")
+            raise error("no space left")
         return commit(objects, refs, **more)
 
     monkeypatch.setattr(engine, "commit", refuse)
@@ -156,7 +157,7 @@ def test_if_the_commit_fails_each_is_tried_alone(
         for name in ("a", "full", "b")
     ]
     outcomes = at_once(saver, calls)
-    assert [type(outcome) for outcome in outcomes] == [dict, StorageError, dict]
+    assert [type(outcome) for outcome in outcomes] == [dict, error, dict]
     assert saver.get_tuple(config("b")) is not None
     assert saver.get_tuple(config("full")) is None
 

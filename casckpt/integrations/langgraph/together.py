@@ -8,7 +8,7 @@ Invariants: who has asked returns when it is stored, never before; what shares a
 succeeds each by itself; two puts in one namespace never share one, for the second may look for
 what the first has put; what was begun is finished, even if nobody waits for it any more.
 
-Imports: errors, history.ledger, storage.batch.
+Imports: history.ledger, storage.batch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from concurrent.futures import Future
 from threading import Lock, Thread
 from typing import Final, NamedTuple
 
-from casckpt.errors import CasckptError
 from casckpt.history.ledger import Ledger
 from casckpt.storage.batch import BatchEngine
 
@@ -134,7 +133,7 @@ class Together:
                         failed.append(job)
                     else:
                         done.append(job)
-        except CasckptError:
+        except BaseException:  # noqa: BLE001 - nobody may be left waiting
             return jobs  # another process was first, the disk is full: each by itself
         for job in done:
             job.future.set_result(None)
