@@ -18,11 +18,13 @@ from casckpt.history import pruned, states
 from casckpt.history import tags as tags_
 from casckpt.history.ancestry import Point
 from casckpt.history.events import LOADED
+from casckpt.history.find import check_limit
 from casckpt.history.ledger import Ledger
 from casckpt.history.resolve import resolve
 from casckpt.history.times import from_ns
 from casckpt.path import Step, as_path
 from casckpt.tree.diff import Diff
+from casckpt.tree.largest import Sized
 from casckpt.values import Registry, rebuild
 
 __all__ = ["Checkpoint", "Pruned", "diff", "find_point"]
@@ -125,6 +127,16 @@ class Checkpoint:
         if self._point.left is not None and self._point.left.size is not None:
             return self._point.left.size
         return states.size_of(self._ledger.ancestry.record(self._point.id).root)
+
+    def largest(self, *, limit: int = 10) -> list[Sized]:
+        """The largest values in its state, with their paths, largest first.
+
+        Looks into what has at least a thousandth of the state, and reads nothing else. A value
+        of which one part makes up nearly all is not listed, but that part is.
+        """
+        ledger = self._ledger
+        count = check_limit(limit) or 0
+        return states.largest(ledger.vault, ledger.codec, self._root(), count)
 
     def load(self, path: str | Iterable[Step] | None = None, *, into: type | None = None) -> Any:
         """Its state, of fresh objects: exactly what was saved.

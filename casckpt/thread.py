@@ -31,6 +31,7 @@ from casckpt.history.times import to_ns
 from casckpt.listed import Move
 from casckpt.path import Step
 from casckpt.prune import PruneReport, prune, unprune
+from casckpt.upkeep.summary import Summary, summarize
 from casckpt.workflow import Journal, OnChange, Workflow, resume_at
 
 __all__ = ["Thread"]
@@ -278,6 +279,14 @@ class Thread:
         start = find_point(self._ledger, self.checkpoint(at))
         found = find(self._ledger, query, at=start, limit=limit)
         return (Checkpoint(self._ledger, point) for point in found)
+
+    def summary(self) -> Summary:
+        """Counts, times and sizes of its history; reads every record, but no states.
+
+        Raises:
+            NotFoundError: the thread has no checkpoint.
+        """
+        return summarize(self._ledger, self._name, head_of(self._ledger, self._name))
 
     def fork(self, name: str, at: Checkpoint | str | None = None) -> Thread:
         """Begin another thread at a checkpoint (None: this head): a pointer, no data.

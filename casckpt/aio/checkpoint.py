@@ -16,6 +16,7 @@ from casckpt.checkpoint import Checkpoint as Plain
 from casckpt.checkpoint import Pruned
 from casckpt.path import Step
 from casckpt.tree.diff import Diff
+from casckpt.tree.largest import Sized
 
 __all__ = ["Checkpoint", "Which", "plain"]
 
@@ -88,6 +89,10 @@ class Checkpoint:
     def size(self) -> Awaitable[int]:
         """Bytes of its state, encoded and uncompressed."""
         return self._crew.read(lambda: self._plain.size)
+
+    async def largest(self, *, limit: int = 10) -> list[Sized]:
+        """The largest values in its state, with their paths, largest first."""
+        return await self._crew.read(lambda: self._plain.largest(limit=limit))
 
     async def load(
         self, path: str | Iterable[Step] | None = None, *, into: type | None = None

@@ -26,6 +26,7 @@ from casckpt.listed import Move
 from casckpt.path import Step
 from casckpt.prune import PruneReport
 from casckpt.thread import Thread as Plain
+from casckpt.upkeep.summary import Summary
 from casckpt.workflow import OnChange
 
 __all__ = ["Thread"]
@@ -179,6 +180,10 @@ class Thread:
                 )
             ),
         )
+
+    async def summary(self) -> Summary:
+        """Counts, times and sizes of its history; reads every record, but no states."""
+        return await self._crew.read(self._plain.summary)
 
     async def fork(self, name: str, at: Which | None = None) -> Thread:
         """Begin another thread at a checkpoint (None: this head): a pointer, no data."""

@@ -27,9 +27,10 @@ from casckpt.cli.commands.pack import compact, pack
 from casckpt.cli.commands.prune import prune
 from casckpt.cli.commands.save import save
 from casckpt.cli.commands.show import show
+from casckpt.cli.commands.stats import stats
 from casckpt.cli.commands.tag import tag
 from casckpt.cli.commands.threads import threads
-from casckpt.cli.commands.upkeep import fsck, gc, stats
+from casckpt.cli.commands.upkeep import fsck, gc
 from casckpt.cli.session import Session
 
 __all__ = ["GROUPS", "PipeClosedError", "app"]

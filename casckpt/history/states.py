@@ -25,6 +25,7 @@ from casckpt.path import Path
 from casckpt.storage.engine import Ref
 from casckpt.tree import diff as diffs
 from casckpt.tree import file as files
+from casckpt.tree import largest as sizes
 from casckpt.tree import native
 from casckpt.tree import view as views
 from casckpt.tree.diff import Diff
@@ -208,6 +209,12 @@ def open_file(vault: Vault, codec: Codec, root: bytes, path: Path, mode: str) ->
     """What lies at a path in a state, as a file; raises as `load` does, and InvalidInputError."""
     opener = Opener(vault, codec)
     return files.open_file(opener, find(opener, opener.node(root), path), mode)
+
+
+def largest(vault: Vault, codec: Codec, root: bytes, limit: int) -> list[sizes.Sized]:
+    """The largest values of a state; see `tree.largest`."""
+    opener = Opener(vault, codec)
+    return sizes.largest(opener, opener.node(root), limit)
 
 
 def diff(

@@ -1,4 +1,4 @@
-"""`casckpt gc`, `fsck`, `stats`: work on the whole store.
+"""`casckpt gc`, `fsck`: work on the whole store.
 
 Imports: click, casckpt.cli, upkeep (types).
 """
@@ -18,7 +18,7 @@ from casckpt.cli.times import age
 from casckpt.cli.values import clean
 from casckpt.upkeep.fsck import Level
 
-__all__ = ["fsck", "gc", "stats"]
+__all__ = ["fsck", "gc"]
 
 
 @command(
@@ -131,46 +131,3 @@ def fsck(session: Session, level: Level, as_json: bool) -> None:
         click.echo("no problems found")
     if not report.ok:
         click.get_current_context().exit(exits.CORRUPT)
-
-
-@command(
-    "stats",
-    short="count and measure",
-    examples="""
-        casckpt stats
-        casckpt stats --json | jq .file_bytes
-    """,
-    exit_codes=(exits.NOT_FOUND, exits.CORRUPT, exits.STORAGE, exits.STORE_FILE),
-)
-@json_option
-@pass_session
-def stats(session: Session, as_json: bool) -> None:
-    """Count threads, checkpoints, objects and bytes; reads every record, but no states."""
-    with session.read() as store:
-        found = store.stats()
-    if as_json:
-        output.print_json({"store": str(session.path), **found.to_dict()})
-        return
-    factor = found.dedup_factor
-    less = f", {factor:,.1f} times less than the states" if factor > 1 else ""
-    rows = [
-        ("store", clean(str(session.path))),
-        ("engine", clean(found.engine)),
-        ("threads", f"{found.threads:,}"),
-        ("checkpoints", f"{found.checkpoints:,}"),
-        ("states", f"{style.size(found.states_bytes)} if each were written whole"),
-        ("objects", f"{found.objects:,}"),
-        ("uncompressed", style.size(found.payload_bytes)),
-        ("stored", style.size(found.stored_bytes) + less),
-        ("files", f"{style.size(found.file_bytes)}, {style.size(found.free_bytes)} of them free"),
-    ]
-    for line in style.table(rows):
-        click.echo(line)
-    click.echo()
-    kind_rows = [("kind", "objects", "uncompressed", "stored")]
-    kind_rows += [
-        (name, f"{k.objects:,}", style.size(k.payload_bytes), style.size(k.stored_bytes))
-        for name, k in found.kinds.items()
-    ]
-    for line in style.table(kind_rows, right={1, 2, 3}):
-        click.echo(line)
