@@ -109,8 +109,9 @@ def test_command_line(source: SqliteSaver, folder: Path) -> None:
     assert done.exit_code == 2
     assert len(json.loads(done.stderr.splitlines()[-1])["details"]["unreadable"]) == count
     (folder / "bad").write_bytes(b"bad")
-    done = run(["-s", "s", "import", "langgraph-sqlite", "bad"])
+    done = run(["-s", "new", "import", "langgraph-sqlite", "bad"])
     assert (done.exit_code, "bad" in done.stderr) == (2, True)
+    assert not (folder / "new").exists()
 
 
 def test_command_line_without_langgraph(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

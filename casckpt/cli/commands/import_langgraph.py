@@ -56,10 +56,12 @@ def import_langgraph_sqlite(
     """
     try:
         from casckpt.integrations.langgraph import import_sqlite
+        from casckpt.integrations.langgraph.sqlite import SqliteSource
     except ImportError:
         msg = 'LangGraph is not installed: pip install "casckpt[langgraph]"'
         raise click.UsageError(msg, click.get_current_context()) from None
     began = time.perf_counter()
+    SqliteSource(file).close()  # what is none is refused before a store is made
     with session.open_or_create(bulk=True) as store, meter() as show:
         report = import_sqlite(store, file, prefix=prefix, verify=verify, progress=show)
         store.sync()
