@@ -259,8 +259,8 @@ class Store:
         Args:
             auto: only what pays (docs/design.md); gives way to whoever is at it already.
             dry_run: only count and say; with `auto` only say.
-            grace: what the reflog of this age reaches stays, so that it can be undone; 0
-                for none.
+            grace: what the reflog of this age reaches stays, so that it can be undone, and
+                so do states that were pruned since; 0 for none.
             pack: whether to pack as well; None: if it pays.
             compact: whether to give free pages back to the disk as well, with `auto` if it
                 pays; then nobody else may have the store open.

@@ -133,7 +133,8 @@ def error(ledger: Ledger, point: Point) -> PrunedError:
     text = f"the state of {name} was pruned" + (f" at {when}" if when else "")
     text += f" ({note.why})" if note.why else ""
     if point.left is None:
-        text += f"; until gc takes it, 'unprune' of {point.thread} brings it back"
+        text += "; until gc takes it, unprune brings it back "
+        text += f"('casckpt prune --undo {point.thread}')"
     else:
         text += " and has been collected; its record is what is left"
     return PrunedError(

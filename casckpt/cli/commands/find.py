@@ -39,6 +39,7 @@ __all__ = ["find"]
 @meta_option("With this fact, JSON or text; repeatable.")
 @click.option("--since", type=moment, metavar="TIME", help="Not before (2026-11-20, '2h ago').")
 @click.option("--until", type=moment, metavar="TIME", help="Before.")
+@click.option("--pruned", is_flag=True, help="Those whose states were pruned, too.")
 @click.option("-n", "--limit", type=click.IntRange(0), help="At most so many.")
 @json_option
 @pass_session
@@ -51,6 +52,7 @@ def find(
     meta: dict[str, Any],
     since: datetime | None,
     until: datetime | None,
+    pruned: bool,
     limit: int | None,
     as_json: bool,
 ) -> None:
@@ -67,6 +69,7 @@ def find(
             meta=meta or None,
             since=since,
             until=until,
+            pruned=pruned,
             limit=limit,
         )
         for checkpoint in found:

@@ -78,7 +78,9 @@ def log(
                 return
             found: Iterable[casckpt.Checkpoint] = chosen
         elif start is None:
-            found = store.find(label=label, tag=tag, since=since, until=until, limit=limit)
+            found = store.find(
+                label=label, tag=tag, since=since, until=until, pruned=True, limit=limit
+            )
         else:
             found = store.thread(start.thread).log(
                 at=start, label=label, tag=tag, since=since, until=until, limit=limit
