@@ -1,0 +1,59 @@
+"""SIGKILL before every call of a writer that writes, syncs or names a file.
+
+The default suite takes a sample; `-m slow` takes every call of some programs; and
+`python -m tests.crash SEEDS` as many thousands as one likes.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.crash.shim import drive
+from tests.crash.work import STEPS
+
+
+def test_a_writer_is_killed_in_the_middle_of_everything() -> None:
+    found = drive("killing", seed=1, every=25)
+    assert found["faults"] == []
+    assert found["kills"] > 15
+
+
+@pytest.mark.parametrize("step", ["batch", "gc", "compact", "unbundle", "prune-all"])
+def test_every_call_of_a_step(step: str) -> None:
+    found = drive("killing", seed=3, names=["rewind", step])
+    assert found["faults"] == []
+    assert found["steps"][step] >= 3
+
+
+@pytest.mark.parametrize("canary", ["ref-first", "two-transactions", "early"])
+def test_a_writer_with_the_wrong_order_is_caught(canary: str) -> None:
+    """The canary: the same checker, and a writer that is broken on purpose."""
+    found = drive("killing", seed=2, names=["save", "batch"], every=2, canary=canary)
+    assert found["faulty"] >= 2
+
+
+def test_writers_are_killed_beside_others() -> None:
+    found = drive("many", rounds=6, writers=3)
+    assert found["faults"] == []
+    assert found["kills"] == 12
+    assert found["acknowledged"] > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("torn", [False, True])
+@pytest.mark.parametrize("durability", ["full", "none"])
+def test_killed_at_every_call(durability: str, *, torn: bool) -> None:
+    found = drive("killing", seed=1 + 2 * torn, durability=durability, torn=torn)
+    assert found["faults"] == []
+    assert found["kills"] > 300
+    assert set(found["steps"]) >= set(STEPS) - {
+        *("langgraph", "sync"),  # not everywhere; writes nothing after a full commit
+        *("undelete", "untag", "undo", "unprune", "gc-auto", "reindex"),  # may have nothing to do
+    }
+
+
+@pytest.mark.slow
+def test_many_writers_are_killed_often() -> None:
+    found = drive("many", rounds=120, writers=4)
+    assert found["faults"] == []
+    assert found["kills"] == 360
