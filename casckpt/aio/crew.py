@@ -22,7 +22,7 @@ from functools import partial
 from threading import Lock
 from typing import Any, Final, NamedTuple, TypeVar
 
-from casckpt.errors import CasckptError, ClosedError
+from casckpt.errors import ClosedError
 from casckpt.store import Store
 
 __all__ = ["READERS_DEFAULT", "SHARE_MAX", "Crew"]
@@ -165,7 +165,7 @@ class Crew:
         try:
             with self._store.batch():
                 return [_attempt(job.work) for job in jobs]
-        except CasckptError:
+        except Exception:  # noqa: BLE001 - whatever it is, nobody may wait for ever
             # Another process moved a head, the disk is full: each is to know its own fate.
             return [_attempt(job.work) for job in jobs]
 

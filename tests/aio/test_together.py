@@ -263,3 +263,25 @@ def test_many_tasks_at_once(tmp_path, go):
             assert not (await store.fsck())
 
     go(main())
+
+
+def test_whatever_breaks_a_shared_commit_nobody_waits_for_ever(tmp_path, go, monkeypatch):
+    real = LmdbEngine.commit
+
+    def commit(self, objects=(), refs=(), **more):
+        if len(refs) > 1:
+            raise MemoryError
+        return real(self, objects, refs, **more)
+
+    async def main():
+        async with opened(tmp_path) as store:
+            gate, task = await held_up(store)
+            saves = await gathered(
+                [asyncio.create_task(store.thread(f"t{n}").save(n)) for n in range(5)]
+            )
+            monkeypatch.setattr(LmdbEngine, "commit", commit)
+            gate.opened.set()
+            await task
+            assert [saved.step for saved in await asyncio.gather(*saves)] == [0] * 5
+
+    go(main())
