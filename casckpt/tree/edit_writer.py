@@ -166,7 +166,7 @@ class EditWriter(FastBuilder):
         entries.sort()
         native.check_distinct(entry.key for entry in entries)
         if members is not None:
-            spine, leaf = fan_out(assembly, entries, keyed=False)
+            spine, leaf, _ = fan_out(assembly, entries, keyed=False)
             form = spine.form(_SET_HEAD, c.TAG_LIST_TREE, leaf) if spine else _SET_HEAD + leaf
             return assembly.settle(form, mark, whole=whole, is_tree=True, base=oid)
         new: dict[bytes, Entry | None] = dict.fromkeys(draft._removed)
@@ -215,7 +215,7 @@ class EditWriter(FastBuilder):
         order = cbor.NULL
         if ordered != entries:
             order = self._order(Order(None, [], [unkey(entry.key) for entry in entries]), depth)
-        spine, leaf = fan_out(assembly, ordered, keyed=True)
+        spine, leaf, _ = fan_out(assembly, ordered, keyed=True)
         form = spine.form(b"", c.TAG_MAP_TREE, leaf, order)
         return assembly.settle(form, mark, whole=whole, is_tree=True, base=oid)
 

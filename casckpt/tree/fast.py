@@ -3,7 +3,7 @@
 Invariants: the result equals `SlowBuilder`'s to the byte, with any guide or none (a property
 test); links are noted in the order of the payload; nothing of the user's value is kept.
 
-Imports: errors, ids, format (cbor, constants), tree (assembly, blobs, guide, keyed, located,
+Imports: errors, ids, format (cbor, constants), tree (assembly, blobs, dicts, guide, keyed, located,
 native, runs, source, split, stream).
 """
 
@@ -17,17 +17,10 @@ from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.ids import ObjectId
 from casckpt.tree import native
-from casckpt.tree.assembly import Assembly, Mark
+from casckpt.tree.assembly import Assembly
 from casckpt.tree.blobs import array_form, formed
-from casckpt.tree.guide import (
-    SHORT_LIST,
-    BlobGuide,
-    Guide,
-    ListGuide,
-    UnitGuide,
-    print_of,
-    worth_a_guide,
-)
+from casckpt.tree.dicts import GUIDED_BYTES_MIN, DictBuilder
+from casckpt.tree.guide import SHORT_LIST, BlobGuide, Guide, ListGuide, UnitGuide
 from casckpt.tree.keyed import Entry, fan_out
 from casckpt.tree.located import located
 from casckpt.tree.runs import ListRun
@@ -36,11 +29,6 @@ from casckpt.tree.split import ends_chunk
 from casckpt.tree.stream import Stream, stream_form
 
 __all__ = ["Built", "FastBuilder"]
-
-_GUIDED_BYTES_MIN = 192
-"""A dict with less below it is encoded anew each time: that is as quick."""
-_GUIDED_KEYS_MAX = 4096
-"""A dict with more keys is recognised as a whole or not at all."""
 
 _TUPLE_HEAD = cbor.head(cbor.TAG, c.TAG_TUPLE)
 _BYTEARRAY_HEAD = cbor.head(cbor.TAG, c.TAG_BYTEARRAY)
@@ -64,7 +52,7 @@ class Built(NamedTuple):
     """For the next build of a value like this one."""
 
 
-class FastBuilder:
+class FastBuilder(DictBuilder):
     """Builds one value."""
 
     def __init__(
@@ -275,7 +263,7 @@ class FastBuilder:
         form = run.form(prefix, depth + 1)
         entry = self._assembly.settle(form, mark, whole=whole, is_tree=True, base=base)
         self._made = None
-        if len(form) >= _GUIDED_BYTES_MIN:
+        if len(form) >= GUIDED_BYTES_MIN:
             self._made = run.guide(None if entry is form else self._assembly.links[-1])
         return entry
 
@@ -294,106 +282,6 @@ class FastBuilder:
         entries.sort()
         native.check_distinct(entry.key for entry in entries)
         prefix += _SET_HEADS[type(value)]
-        spine, leaf = fan_out(self._assembly, entries, keyed=False)
+        spine, leaf, _ = fan_out(self._assembly, entries, keyed=False)
         form = spine.form(prefix, c.TAG_LIST_TREE, leaf) if spine else prefix + leaf
         return self._assembly.settle(form, mark, whole=whole, is_tree=True)
-
-    # Dicts.
-
-    def _guided_dict(
-        self, value: dict[Any, Any], depth: int, guide: UnitGuide | None, *, whole: bool
-    ) -> bytes:
-        assembly = self._assembly
-        if guide is not None and guide.print is not None and print_of(value) == guide.print:
-            assembly.links += guide.links
-            assembly.linked += guide.linked
-            self._made = guide
-            return guide.entry
-        outer, assembly.opaque = assembly.opaque, False
-        start, before = assembly.mark()
-        children: dict[Any, Guide] | None = {} if len(value) <= _GUIDED_KEYS_MAX else None
-        old = guide.children if guide is not None else {}
-        outer_base = self._base
-        if guide is not None and guide.oid is not None:
-            self._base = guide.oid
-        entry = self._dict(value, depth, whole=whole, base=self._base, children=children, old=old)
-        self._base = outer_base
-        linked = assembly.linked - before
-        self._made = None
-        if children or len(entry) + linked >= _GUIDED_BYTES_MIN:
-            links = tuple(assembly.links[start:])
-            # Where larger values are recognised by themselves, the whole is only worth a
-            # fingerprint (one more pass over all below) while it stays as it is.
-            settled = not children or (not whole and (guide is None or guide.entry == entry))
-            print_ = print_of(value) if settled and not assembly.opaque else None
-            oid = links[0] if entry.startswith(native.LINK_HEAD) else None
-            self._made = UnitGuide(print_, entry, links, linked, oid, children or {})
-        assembly.opaque |= outer
-        return entry
-
-    def _dict(
-        self,
-        value: dict[Any, Any],
-        depth: int,
-        prefix: bytes = b"",
-        *,
-        whole: bool = False,
-        base: ObjectId | None = None,
-        children: dict[Any, Guide] | None = None,
-        old: dict[Any, Guide] | None = None,
-    ) -> bytes:
-        native.check_depth(depth)
-        assembly, links = self._assembly, self._assembly.links
-        mark = assembly.mark()
-        parts = [prefix, cbor.head(cbor.MAP, len(value))]
-        marks: list[Mark] = []
-        odd_keys = False
-        for key, item in value.items():
-            marks.append((len(links), assembly.linked))
-            try:
-                name = native.SHORT_KEYS[key] if type(key) is str else None
-                if name is None:
-                    odd_keys |= type(key) is not int and type(key) is not str
-                    name = native.as_key(self._entry(key, depth + 1))
-                if type(item) is str and len(item) < 256 and item.isascii():  # most are
-                    entry = cbor.TEXT_HEADS[len(item)] + item.encode()
-                elif children is None or not (worth_a_guide(item) or type(item) is Stream):
-                    entry = self._entry(item, depth + 1)
-                else:
-                    entry = self._guided(item, depth + 1, old.get(key) if old is not None else None)
-                    if self._made is not None:
-                        children[key] = self._made
-            except InvalidInputError as error:
-                error.details.setdefault("steps", []).append(key)
-                raise
-            parts += (name, entry)
-        if odd_keys:
-            native.check_distinct(parts[2::2])
-        if sum(map(len, parts)) - len(prefix) - len(parts[1]) < c.CHUNK_BYTES_MAX:
-            return assembly.settle(b"".join(parts), mark, whole=whole, base=base)
-        return self._map_tree(value, parts, marks, depth, whole=whole, base=base)
-
-    def _map_tree(
-        self,
-        value: dict[Any, Any],
-        parts: list[bytes],
-        marks: list[Mark],
-        depth: int,
-        *,
-        whole: bool,
-        base: ObjectId | None,
-    ) -> bytes:
-        assembly, mark = self._assembly, marks[0]
-        links, linked = assembly.take(mark)
-        marks.append((mark[0] + len(links), mark[1] + linked))
-        entries = []
-        for index in range(len(value)):
-            (start, before), (end, after) = marks[index : index + 2]
-            key = parts[2 + 2 * index]
-            held = links[start - mark[0] : end - mark[0]]
-            entries.append(Entry(key, key + parts[3 + 2 * index], held, after - before))
-        ordered = sorted(entries)
-        order = cbor.NULL if ordered == entries else self._list(list(value), depth + 1, b"")
-        spine, leaf = fan_out(assembly, ordered, keyed=True)
-        form = spine.form(parts[0], c.TAG_MAP_TREE, leaf, order)
-        return assembly.settle(form, mark, whole=whole, is_tree=True, base=base)

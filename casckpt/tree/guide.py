@@ -172,7 +172,7 @@ class ListGuide:
 class UnitGuide:
     """A dict: what it became as a whole, or its larger values."""
 
-    __slots__ = ("children", "entry", "linked", "links", "oid", "print")
+    __slots__ = ("children", "entry", "linked", "links", "mapped", "oid", "print")
 
     def __init__(
         self,
@@ -182,6 +182,7 @@ class UnitGuide:
         linked: int,
         oid: ObjectId | None,
         children: dict[Any, Guide],
+        mapped: Any = None,
     ) -> None:
         self.print = print_
         self.entry = entry
@@ -189,6 +190,8 @@ class UnitGuide:
         self.linked = linked
         self.oid = oid
         self.children = children
+        self.mapped = mapped
+        """Of a dict that is a tree: its leaves (tree.mapped)."""
 
 
 class Piece(NamedTuple):

@@ -2,7 +2,7 @@
 
 Invariants: as `tree.fast`.
 
-Imports: ids, format (cbor, constants), tree (assembly, spine, split).
+Imports: ids, format (cbor, constants), tree (assembly, guide, spine, split).
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.ids import ObjectId
 from casckpt.tree.assembly import Assembly
+from casckpt.tree.guide import ChunkGuide
 from casckpt.tree.spine import Spine, reference
 from casckpt.tree.split import ends_chunk
 
-__all__ = ["Entry", "fan_out"]
+__all__ = ["Entry", "Leaf", "fan_out"]
 
 
 class Entry(NamedTuple):
@@ -30,11 +31,22 @@ class Entry(NamedTuple):
     linked: int
 
 
-def fan_out(assembly: Assembly, entries: list[Entry], *, keyed: bool) -> tuple[Spine, bytes]:
-    """Chunk sorted entries: the spine over the closed leaves, and the open leaf.
+class Leaf(NamedTuple):
+    """A closed leaf."""
+
+    chunk: ChunkGuide
+    own: int
+    """Bytes of the entries in it, without what they link to."""
+
+
+def fan_out(
+    assembly: Assembly, entries: list[Entry], *, keyed: bool
+) -> tuple[Spine, bytes, list[Leaf]]:
+    """Chunk sorted entries: the spine over the closed leaves, the open leaf, and the closed ones.
 
     The links of spine and open leaf are added to the assembly.
     """
+    leaves: list[Leaf] = []
     spine = Spine(assembly.sink, keyed=keyed)
     start = len(assembly.links)
     major, kind = (cbor.MAP, c.KIND_MAP_LEAF) if keyed else (cbor.ARRAY, c.KIND_LIST_LEAF)
@@ -50,9 +62,11 @@ def fan_out(assembly: Assembly, entries: list[Entry], *, keyed: bool) -> tuple[S
             continue
         payload = cbor.head(major, len(parts)) + b"".join(parts)
         oid, total = assembly.close(kind, payload, mark)
-        spine.push(0, reference(oid, len(parts), total, key=entry.key if keyed else None))
+        chunk = reference(oid, len(parts), total, key=entry.key if keyed else None)
+        spine.push(0, chunk)
+        leaves.append(Leaf(chunk, size))
         parts, size = [], 0
     tops = spine.tops()
     assembly.links[start:start] = [chunk.oid for _, chunk in tops]
     assembly.linked += sum([chunk.size for _, chunk in tops])
-    return spine, cbor.head(major, len(parts)) + b"".join(parts)
+    return spine, cbor.head(major, len(parts)) + b"".join(parts), leaves
