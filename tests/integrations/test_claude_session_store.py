@@ -236,7 +236,7 @@ def test_appends_at_once_and_cancelled_ones() -> None:
     async def main() -> None:
         gate = threading.Event()
         with CasckptSessionStore("memory:") as sessions:
-            blocked = asyncio.create_task(writing(sessions.store, gate.wait))
+            blocked = asyncio.create_task(writing(sessions.store, lambda: gate.wait(30)))
             tasks = [
                 asyncio.create_task(sessions.append((KEY, SUB)[n % 2], [entry(n), entry(0)]))
                 for n in range(1, 41)

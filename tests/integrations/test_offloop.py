@@ -25,7 +25,7 @@ def test_writes_keep_the_order_of_their_calls_and_the_loop_goes_on() -> None:
 
     async def main() -> None:
         with casckpt.open("memory:") as store:
-            first = asyncio.create_task(writing(store, gate.wait))
+            first = asyncio.create_task(writing(store, lambda: gate.wait(30)))
             rest = [
                 asyncio.create_task(writing(store, lambda n=n: done.append(n))) for n in range(20)
             ]
@@ -45,7 +45,7 @@ def test_a_cancelled_write_is_carried_out_before_the_cancellation_is_raised() ->
 
     async def main() -> None:
         with casckpt.open("memory:") as store:
-            blocked = asyncio.create_task(writing(store, gate.wait))
+            blocked = asyncio.create_task(writing(store, lambda: gate.wait(30)))
             task = asyncio.create_task(writing(store, lambda: done.append("written")))
             await asyncio.sleep(0)
             for _ in range(3):
@@ -66,7 +66,7 @@ def test_the_error_of_a_cancelled_write_is_not_lost() -> None:
     gate = threading.Event()
 
     def fail() -> None:
-        gate.wait()
+        assert gate.wait(30)
         raise OSError("full")
 
     async def main() -> None:

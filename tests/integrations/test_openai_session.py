@@ -296,7 +296,7 @@ def test_a_cancelled_call_is_carried_out() -> None:
     async def main() -> None:
         gate = threading.Event()
         with CasckptSession("s", "memory:") as session:
-            blocked = asyncio.create_task(writing(session.store, gate.wait))
+            blocked = asyncio.create_task(writing(session.store, lambda: gate.wait(30)))
             await asyncio.sleep(0)
             task = asyncio.create_task(session.add_items([user("kept")]))
             await asyncio.sleep(0)

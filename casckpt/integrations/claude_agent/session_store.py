@@ -222,9 +222,10 @@ def _unseen(entries: list[Any], uuids: Any) -> list[Any]:
     for entry in entries:
         uuid = entry.get("uuid") if isinstance(entry, dict) else None
         if isinstance(uuid, str):
-            if uuid in uuids:
+            known = len(uuids)
+            uuids.add(uuid)  # one look-up, where `in` and `add` are two
+            if len(uuids) == known:
                 continue
-            uuids.add(uuid)
         fresh.append(entry)
     return fresh
 
