@@ -19,15 +19,16 @@ from casckpt.history import tags as tags_
 from casckpt.history.ancestry import Point
 from casckpt.history.events import LOADED
 from casckpt.history.find import check_limit
-from casckpt.history.ledger import Ledger
+from casckpt.history.ledger import AnyHead, Ledger
 from casckpt.history.resolve import resolve
+from casckpt.history.revision import is_id_prefix
 from casckpt.history.times import from_ns
 from casckpt.path import Step, as_path
 from casckpt.tree.diff import Diff
 from casckpt.tree.largest import Sized
 from casckpt.values import Registry, rebuild
 
-__all__ = ["Checkpoint", "Pruned", "diff", "find_point"]
+__all__ = ["Checkpoint", "Pruned", "diff", "expected_id", "find_point"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,11 @@ class Checkpoint:
     def label(self) -> str | None:
         """What kind of moment it is, as given when it was saved."""
         return self._point.label
+
+    @property
+    def key(self) -> str | None:
+        """The id that the caller gave when it was saved; one in its thread."""
+        return self._point.key
 
     @property
     def created_at(self) -> datetime:
@@ -275,6 +281,19 @@ def find_point(ledger: Ledger, which: Checkpoint | str, thread: str | None = Non
     if isinstance(which, str):
         return resolve(ledger, which, thread)
     raise InvalidInputError(f"a checkpoint or a revision is needed, not {type(which).__name__}")
+
+
+def expected_id(ledger: Ledger, expect: Checkpoint | str | AnyHead | None, thread: str) -> Any:
+    """The id that `expect=` stands for; raises InvalidInputError."""
+    if isinstance(expect, AnyHead) or expect is None:
+        return expect
+    # A revision would be looked up now, which is the race that expect= is against.
+    if isinstance(expect, str) and not is_id_prefix(expect):
+        raise InvalidInputError(
+            f"expect= takes a checkpoint, (the beginning of) its id, or None, "
+            f"not the revision {expect!r}"
+        )
+    return find_point(ledger, expect, thread).id
 
 
 def diff(

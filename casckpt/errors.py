@@ -94,7 +94,9 @@ class PrunedError(NotFoundError):
 
 
 class ConflictError(CasckptError):
-    """The head is not the one expected; `details` has `expected` and `actual` (hex or None)."""
+    """The head is not the one expected: `details` has `expected` and `actual` (hex or None). Or a
+    key is taken: `details` has `key`, and the `existing` checkpoint's id.
+    """
 
     code = "conflict"
 

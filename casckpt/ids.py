@@ -26,6 +26,7 @@ __all__ = [
     "digest",
     "fingerprint",
     "hash32",
+    "hash56",
     "head_end",
     "object_id",
     "view_id",
@@ -99,6 +100,11 @@ def digest(*parts: bytes) -> bytes:
 def hash32(data: bytes) -> int:
     """The first four bytes of BLAKE3(data), big-endian: the cut rule's random number."""
     return int.from_bytes(blake3(data).digest(4), "big")
+
+
+def hash56(data: bytes) -> int:
+    """The first seven bytes of BLAKE3(data), big-endian: where a name stands in a list."""
+    return int.from_bytes(blake3(data).digest(7), "big")
 
 
 def fingerprint(data: bytes) -> bytes:

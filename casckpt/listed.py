@@ -65,6 +65,8 @@ class Move:
     """For people: the label of a save, the thread that a fork came from."""
     number: int | None
     """That of the store's log; saves have none, for their records tell."""
+    position: str
+    """Where it stands in the reflog, whatever comes later: for `reflog(after=)`."""
 
     @classmethod
     def of(cls, move: moves.Move) -> Move:
@@ -77,4 +79,5 @@ class Move:
             time=from_ns(move.time_ns),
             message=move.message,
             number=move.number,
+            position=move.position,
         )

@@ -20,13 +20,11 @@ from casckpt.checkpoint import Checkpoint, diff, find_point
 from casckpt.errors import InvalidInputError, NotFoundError
 from casckpt.event import EventKind, Listener, listen, unlisten
 from casckpt.history import names
-from casckpt.history.find import Query, check_limit, find
+from casckpt.history.find import asked, check_limit, check_offset, find
 from casckpt.history.ledger import Ledger
 from casckpt.history.listing import threads
-from casckpt.history.meta import check_meta
 from casckpt.history.resolve import head_of
 from casckpt.history.retention import Retention
-from casckpt.history.times import to_ns
 from casckpt.listed import ThreadInfo
 from casckpt.path import Step
 from casckpt.prune import PruneReport, prune_all
@@ -76,7 +74,12 @@ class Store:
         return Thread(self._ledger, name)
 
     def threads(
-        self, prefix: str = "", *, limit: int | None = None, after: str | None = None
+        self,
+        prefix: str = "",
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        offset: int = 0,
     ) -> list[ThreadInfo]:
         """The threads whose names begin with `prefix`, in order of their names.
 
@@ -84,8 +87,10 @@ class Store:
             prefix: beginning of their names; need not end at a "/".
             limit: no more than so many.
             after: only those behind this name: where the page before ended.
+            offset: pass over so many.
         """
-        found = threads(self._ledger, prefix, after=after, limit=check_limit(limit))
+        check_limit(limit)
+        found = threads(self._ledger, prefix, after=after, limit=limit, offset=check_offset(offset))
         return [ThreadInfo.of(self._ledger, listed) for listed in found]
 
     def checkpoint(self, revision: Checkpoint | str) -> Checkpoint:
@@ -104,11 +109,14 @@ class Store:
         prefix: str | None = None,
         label: str | None = None,
         tag: str | None = None,
+        key: str | None = None,
         meta: Mapping[str, Any] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         pruned: bool = False,
         limit: int | None = None,
+        after: Checkpoint | str | None = None,
+        offset: int = 0,
     ) -> Iterator[Checkpoint]:
         """The checkpoints that fit all that is given, newest first; read as they are taken.
 
@@ -120,28 +128,25 @@ class Store:
             prefix: saved in a thread whose name begins so.
             label: with this label.
             tag: with this tag.
+            key: with this key.
             meta: with these facts, of the same types and values (1 is not 1.0).
             since: not older than this (an aware datetime).
             until: older than this.
             pruned: those whose states were pruned, too.
             limit: no more than so many.
+            after: only those behind this one: where the page before ended.
+            offset: pass over so many.
 
         Raises:
             NotFoundError: the thread has no checkpoint.
         """
-        if not isinstance(prefix, str | None):
-            raise InvalidInputError(f"a prefix is a str, not {type(prefix).__name__}")
-        query = Query(
-            prefix=prefix,
-            label=names.check_label(label),
-            tag=None if tag is None else names.check_tag(tag),
-            meta=None if meta is None else check_meta(meta),
-            since_ns=to_ns(since, "since"),
-            until_ns=to_ns(until, "until"),
+        query = asked(
+            prefix=prefix, label=label, tag=tag, key=key, meta=meta, since=since, until=until,
             pruned=pruned,
-        )
+        )  # fmt: skip
         at = None if thread is None else head_of(self._ledger, names.check_thread_name(thread))
-        found = find(self._ledger, query, at=at, limit=limit)
+        behind = None if after is None else find_point(self._ledger, after)
+        found = find(self._ledger, query, at=at, limit=limit, after=behind, offset=offset)
         return (Checkpoint(self._ledger, point) for point in found)
 
     def diff(

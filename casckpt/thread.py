@@ -6,7 +6,7 @@ Revisions given to it that lack a start begin at its head.
 Invariants: it holds the ledger, never the Store; nothing about the thread is remembered in
 it, so handles in several OS threads or processes see the same.
 
-Imports: errors, path, history, autosave, checkpoint, listed, prune, workflow.
+Imports: path, history, autosave, checkpoint, listed, prune, workflow.
 """
 
 from __future__ import annotations
@@ -18,16 +18,13 @@ from itertools import islice
 from typing import IO, Any
 
 from casckpt.autosave import Autosave, Pace
-from casckpt.checkpoint import Checkpoint, find_point
-from casckpt.errors import InvalidInputError
+from casckpt.checkpoint import Checkpoint, expected_id, find_point
 from casckpt.history import moves, names, states
 from casckpt.history.edits import Editing
-from casckpt.history.find import Query, check_limit, find
+from casckpt.history.find import asked, check_limit, check_offset, find
 from casckpt.history.ledger import ANY_HEAD, AnyHead, Ledger
-from casckpt.history.resolve import head_of
+from casckpt.history.resolve import head_of, with_key
 from casckpt.history.retention import Retention
-from casckpt.history.revision import is_id_prefix
-from casckpt.history.times import to_ns
 from casckpt.listed import Move
 from casckpt.path import Step
 from casckpt.prune import PruneReport, prune, unprune
@@ -66,8 +63,14 @@ class Thread:
         point = self._ledger.head(self._name)
         return None if point is None else Checkpoint(self._ledger, point)
 
-    def checkpoint(self, revision: Checkpoint | str | None = None) -> Checkpoint:
+    def checkpoint(
+        self, revision: Checkpoint | str | None = None, *, key: str | None = None
+    ) -> Checkpoint:
         """The checkpoint that a revision names; None: the head.
+
+        Args:
+            revision: which.
+            key: the one with this key in the history of that (docs/keys.md).
 
         Raises:
             NotFoundError: there is none; the message has the nearest names.
@@ -77,6 +80,8 @@ class Thread:
             point = head_of(self._ledger, self._name)
         else:
             point = find_point(self._ledger, revision, self._name)
+        if names.check_key(key) is not None:
+            point = with_key(self._ledger, point, str(key), self._name)
         return Checkpoint(self._ledger, point)
 
     def load(
@@ -115,6 +120,7 @@ class Thread:
         label: str | None = None,
         tags: Iterable[str] = (),
         meta: Mapping[str, Any] | None = None,
+        key: str | None = None,
         expect: Checkpoint | str | AnyHead | None = ANY_HEAD,
     ) -> Checkpoint:
         """Save a state as the new head; what any save has stored before is not stored again.
@@ -126,17 +132,26 @@ class Thread:
             label: what kind of moment this is; may repeat.
             tags: marks to find it by; more can be added later.
             meta: a small dict of what JSON has, to look at and to search.
+            key: an id of your own, one in the thread. Where the same was saved under it before,
+                nothing is saved, and that checkpoint is returned (docs/keys.md).
             expect: save only if this is the head: a checkpoint or the digits of its id; None:
                 only if the thread does not exist. Not given: after whatever is the head then.
 
         Raises:
             UnsupportedValueError: a value that cannot be stored exactly; names its path.
-            ConflictError: the head is not what was expected. The state is kept until gc, as
-                the checkpoint `details["saved"]` outside every thread, without tags.
+            ConflictError: the key is taken: `details["existing"]`. Or the head is not what was
+                expected: the state is kept until gc, as the checkpoint `details["saved"]`
+                outside every thread, without tags and key.
             StorageError: disk full, read-only and the like.
         """
         point = self._ledger.append(
-            self._name, state, label=label, tags=tags, meta=meta, expect=self._wanted(expect)
+            self._name,
+            state,
+            label=label,
+            tags=tags,
+            meta=meta,
+            key=key,
+            expect=expected_id(self._ledger, expect, self._name),
         )
         return Checkpoint(self._ledger, point)
 
@@ -146,6 +161,7 @@ class Thread:
         label: str | None = None,
         tags: Iterable[str] = (),
         meta: Mapping[str, Any] | None = None,
+        key: str | None = None,
         expect: Checkpoint | str | AnyHead | None = ANY_HEAD,
     ) -> Editing:
         """Change the head's state in a `with` block, and save what it came to as the new head.
@@ -153,18 +169,19 @@ class Thread:
         The block gets a draft: a mutable mapping, sequence or set that reads what is asked for
         and notes what changes; {} if nothing was saved yet. Leaving the block costs what was
         changed, however large the state is; an exception saves nothing. If nothing was changed
-        and no label, tags or meta given, there is no new checkpoint. Afterwards
+        and no label, tags, meta or key given, there is no new checkpoint. Afterwards
         `draft.checkpoint` is the head. See docs/editing.md.
 
         Args:
             label: as of `save`.
             tags: as of `save`.
             meta: as of `save`.
+            key: an id of your own, one in the thread.
             expect: edit only if this is the head when the block begins.
 
         Raises:
             InvalidInputError: on entry: the state is no dict, list or set.
-            ConflictError: on entry: the head is not what was expected; on leaving: it has moved
+            ConflictError: on entry: the key is taken, the head not what was expected; on leaving: it has moved
                 since. What was to be saved is kept until gc, as `details["saved"]`.
             UnsupportedValueError: on leaving: a value that cannot be stored; names its path.
         """
@@ -175,20 +192,9 @@ class Thread:
             label=label,
             tags=tags,
             meta=meta,
-            expect=self._wanted(expect),
+            key=key,
+            expect=expected_id(self._ledger, expect, self._name),
         )
-
-    def _wanted(self, expect: Checkpoint | str | AnyHead | None) -> Any:
-        """The id that `expect` stands for."""
-        if isinstance(expect, AnyHead) or expect is None:
-            return expect
-        # A revision would be looked up now, which is the race that expect= is against.
-        if isinstance(expect, str) and not is_id_prefix(expect):
-            raise InvalidInputError(
-                f"expect= takes a checkpoint, (the beginning of) its id, or None, "
-                f"not the revision {expect!r}"
-            )
-        return find_point(self._ledger, expect, self._name).id
 
     def workflow(
         self,
@@ -256,6 +262,8 @@ class Thread:
         since: datetime | None = None,
         until: datetime | None = None,
         at: Checkpoint | str | None = None,
+        after: Checkpoint | str | None = None,
+        offset: int = 0,
     ) -> Iterator[Checkpoint]:
         """Its checkpoints, newest first, those before a fork included; read as they are taken.
 
@@ -266,18 +274,16 @@ class Thread:
             since: not older than this (an aware datetime).
             until: older than this.
             at: begin at this checkpoint instead of the head.
+            after: only those behind this one: where the page before ended.
+            offset: pass over so many.
 
         Raises:
             NotFoundError: the thread has no checkpoint.
         """
-        query = Query(
-            label=names.check_label(label),
-            tag=None if tag is None else names.check_tag(tag),
-            since_ns=to_ns(since, "since"),
-            until_ns=to_ns(until, "until"),
-        )
+        query = asked(label=label, tag=tag, since=since, until=until)
         start = find_point(self._ledger, self.checkpoint(at))
-        found = find(self._ledger, query, at=start, limit=limit)
+        behind = None if after is None else find_point(self._ledger, after, self._name)
+        found = find(self._ledger, query, at=start, limit=limit, after=behind, offset=offset)
         return (Checkpoint(self._ledger, point) for point in found)
 
     def summary(self) -> Summary:
@@ -327,14 +333,23 @@ class Thread:
         point = moves.undo(self._ledger, self._name)
         return None if point is None else Checkpoint(self._ledger, point)
 
-    def reflog(self, *, limit: int | None = None) -> Iterator[Move]:
+    def reflog(
+        self, *, limit: int | None = None, after: Move | str | None = None, offset: int = 0
+    ) -> Iterator[Move]:
         """The moves of the head, newest first; read as they are taken.
 
+        Args:
+            limit: no more than so many.
+            after: only those behind this one, or its `position`: where the page before ended.
+            offset: pass over so many.
+
         Raises:
-            NotFoundError: there never was such a thread, or gc has forgotten it.
+            NotFoundError: there never was such a thread or move, or gc has forgotten it.
         """
-        found = moves.moves(self._ledger, self._name)
-        return map(Move.of, islice(found, check_limit(limit)))
+        behind = after.position if isinstance(after, Move) else after
+        found = moves.moves(self._ledger, self._name, behind)
+        first, count = check_offset(offset), check_limit(limit)
+        return map(Move.of, islice(found, first, None if count is None else first + count))
 
     def prune(self, policy: Retention, *, dry_run: bool = False) -> PruneReport:
         """Drop the states of this thread that a policy does not keep; the records stay.

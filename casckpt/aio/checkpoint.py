@@ -25,7 +25,7 @@ class Checkpoint:
     """One saved state, with where it stands in history.
 
     What `casckpt.Checkpoint` has, by the same names. What it knows by heart is at hand: `id`,
-    `parent`, `thread`, `step`, `label`, `created_at`; the rest is awaited, properties too:
+    `parent`, `thread`, `step`, `label`, `key`, `created_at`; the rest is awaited, properties too:
     `await checkpoint.tags`.
     """
 
@@ -59,6 +59,11 @@ class Checkpoint:
     def label(self) -> str | None:
         """What kind of moment it is, as given when it was saved."""
         return self._plain.label
+
+    @property
+    def key(self) -> str | None:
+        """The id that the caller gave when it was saved; one in its thread."""
+        return self._plain.key
 
     @property
     def created_at(self) -> datetime:

@@ -77,14 +77,21 @@ class Store:
         return Thread(self._crew, self._plain.thread(name))
 
     async def threads(
-        self, prefix: str = "", *, limit: int | None = None, after: str | None = None
+        self,
+        prefix: str = "",
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        offset: int = 0,
     ) -> list[ThreadInfo]:
         """The threads whose names begin with `prefix`, in order of their names.
 
         Their heads are plain `casckpt.Checkpoint`s: `store.checkpoint(info.head.id)` gives
         one whose I/O is awaited.
         """
-        return await self._crew.read(lambda: self._plain.threads(prefix, limit=limit, after=after))
+        return await self._crew.read(
+            lambda: self._plain.threads(prefix, limit=limit, after=after, offset=offset)
+        )
 
     async def checkpoint(self, revision: Which) -> Checkpoint:
         """The checkpoint that a revision names; raises NotFoundError."""
@@ -98,11 +105,14 @@ class Store:
         prefix: str | None = None,
         label: str | None = None,
         tag: str | None = None,
+        key: str | None = None,
         meta: Mapping[str, Any] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         pruned: bool = False,
         limit: int | None = None,
+        after: Which | None = None,
+        offset: int = 0,
     ) -> Listing[Checkpoint]:
         """The checkpoints that fit all that is given, newest first.
 
@@ -117,11 +127,14 @@ class Store:
                     prefix=prefix,
                     label=label,
                     tag=tag,
+                    key=key,
                     meta=meta,
                     since=since,
                     until=until,
                     pruned=pruned,
                     limit=limit,
+                    after=plain(after),
+                    offset=offset,
                 )
             ),
         )

@@ -56,9 +56,11 @@ class Thread:
         """Its newest checkpoint; None: nothing was saved, or it was deleted."""
         return self._head()
 
-    async def checkpoint(self, revision: Which | None = None) -> Checkpoint:
+    async def checkpoint(
+        self, revision: Which | None = None, *, key: str | None = None
+    ) -> Checkpoint:
         """The checkpoint that a revision names; None: the head. Raises NotFoundError."""
-        found = await self._crew.read(lambda: self._plain.checkpoint(plain(revision)))
+        found = await self._crew.read(lambda: self._plain.checkpoint(plain(revision), key=key))
         return Checkpoint(self._crew, found)
 
     async def load(
@@ -98,6 +100,7 @@ class Thread:
         label: str | None = None,
         tags: Iterable[str] = (),
         meta: Mapping[str, Any] | None = None,
+        key: str | None = None,
         expect: Which | AnyHead | None = ANY_HEAD,
     ) -> Checkpoint:
         """Save a state as the new head; takes and raises what `casckpt.Thread.save` does.
@@ -107,7 +110,9 @@ class Thread:
         """
         tags = names.check_tags(tags)
         saved = await self._crew.save(
-            lambda: self._plain.save(state, label=label, tags=tags, meta=meta, expect=plain(expect))
+            lambda: self._plain.save(
+                state, label=label, tags=tags, meta=meta, key=key, expect=plain(expect)
+            )
         )
         return Checkpoint(self._crew, saved)
 
@@ -117,6 +122,7 @@ class Thread:
         label: str | None = None,
         tags: Iterable[str] = (),
         meta: Mapping[str, Any] | None = None,
+        key: str | None = None,
         expect: Which | AnyHead | None = ANY_HEAD,
     ) -> Editing:
         """Change the head's state in an `async with` block; see `casckpt.Thread.edit`.
@@ -126,7 +132,9 @@ class Thread:
         """
         return Editing(
             self._crew,
-            lambda: self._plain.edit(label=label, tags=tags, meta=meta, expect=plain(expect)),
+            lambda: self._plain.edit(
+                label=label, tags=tags, meta=meta, key=key, expect=plain(expect)
+            ),
         )
 
     def autosave(
@@ -169,6 +177,8 @@ class Thread:
         since: datetime | None = None,
         until: datetime | None = None,
         at: Which | None = None,
+        after: Which | None = None,
+        offset: int = 0,
     ) -> Listing[Checkpoint]:
         """Its checkpoints, newest first: for `async for`, or `await` for a list."""
         return Listing(
@@ -176,7 +186,14 @@ class Thread:
             lambda: (
                 Checkpoint(self._crew, found)
                 for found in self._plain.log(
-                    limit=limit, label=label, tag=tag, since=since, until=until, at=plain(at)
+                    limit=limit,
+                    label=label,
+                    tag=tag,
+                    since=since,
+                    until=until,
+                    at=plain(at),
+                    after=plain(after),
+                    offset=offset,
                 )
             ),
         )
@@ -199,9 +216,13 @@ class Thread:
         head = await self._crew.write(self._plain.undo)
         return None if head is None else Checkpoint(self._crew, head)
 
-    def reflog(self, *, limit: int | None = None) -> Listing[Move]:
+    def reflog(
+        self, *, limit: int | None = None, after: Move | str | None = None, offset: int = 0
+    ) -> Listing[Move]:
         """The moves of the head, newest first: for `async for`, or `await` for a list."""
-        return Listing(self._crew, lambda: self._plain.reflog(limit=limit))
+        return Listing(
+            self._crew, lambda: self._plain.reflog(limit=limit, after=after, offset=offset)
+        )
 
     async def prune(self, policy: Retention, *, dry_run: bool = False) -> PruneReport:
         """Drop the states that a policy does not keep; see `casckpt.Thread.prune`.

@@ -158,6 +158,7 @@ class Checker:
             record.created_ns,
             record.label,
             record.tags,
+            key=record.key,
         )
         if record.created_ns > TIME_NS_MAX:
             raise CorruptError(f"the time of checkpoint {oid.hex()[:16]} is out of range")

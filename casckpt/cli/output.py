@@ -67,6 +67,7 @@ def checkpoint_fields(checkpoint: casckpt.Checkpoint) -> dict[str, Any]:
         "thread": checkpoint.thread,
         "step": checkpoint.step,
         "label": checkpoint.label,
+        "key": checkpoint.key,
         "tags": list(checkpoint.tags),
         "meta": to_form(meta_of(checkpoint)),
         "created_at": stamp(checkpoint.created_at),
@@ -104,7 +105,7 @@ def checkpoint_line(
     room: int | None = None,
     pruned: bool = True,
 ) -> str:
-    """A checkpoint on one line: id, place, label, tags; size and time where there is room.
+    """A checkpoint on one line: id, place, label, key, tags; size and time where there is room.
 
     Args:
         checkpoint: which.
@@ -124,6 +125,8 @@ def checkpoint_line(
         parts.append((f"({', '.join(map(clean, at_head))})", "magenta"))
     if checkpoint.label is not None:
         parts.append((clean(checkpoint.label), "cyan"))
+    if checkpoint.key is not None:
+        parts.append((f"={clean(checkpoint.key)}", "blue"))
     parts.extend((f"#{clean(tag)}", "green") for tag in checkpoint.tags)
     if pruned and checkpoint.pruned is not None:
         parts.append(("pruned", "red"))
@@ -145,6 +148,8 @@ def checkpoint_block(checkpoint: casckpt.Checkpoint, *, heads: Heads | None = No
     lines = [first, f"Thread: {clean(checkpoint.thread)} @{checkpoint.step}"]
     if checkpoint.label is not None:
         lines.append(f"Label:  {style.paint(clean(checkpoint.label), 'cyan')}")
+    if checkpoint.key is not None:
+        lines.append(f"Key:    {style.paint(clean(checkpoint.key), 'blue')}")
     if checkpoint.tags:
         lines.append(f"Tags:   {style.good(' '.join(f'#{clean(tag)}' for tag in checkpoint.tags))}")
     meta, size, pruned = meta_of(checkpoint), size_of(checkpoint), checkpoint.pruned
@@ -184,4 +189,5 @@ def move_fields(thread: str, move: casckpt.Move) -> dict[str, Any]:
         "time": stamp(move.time),
         "message": move.message,
         "number": move.number,
+        "position": move.position,
     }

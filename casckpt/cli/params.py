@@ -1,6 +1,6 @@
 """Options that several commands share.
 
-Imports: casckpt, casckpt.exchange, click.
+Imports: casckpt, casckpt.exchange, click, casckpt.cli.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 import click
 
 import casckpt
+from casckpt.cli.complete import complete_revision
 from casckpt.exchange import from_json
 
-__all__ = ["meta_option", "path_option"]
+__all__ = ["meta_option", "offset_option", "page_options", "path_option"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -36,6 +37,23 @@ def meta_option(text: str) -> Callable[[_F], _F]:
     return click.option(
         "-m", "--meta", metavar="KEY=VALUE", multiple=True, callback=_meta, help=text
     )
+
+
+offset_option = click.option(
+    "--offset", type=click.IntRange(0), default=0, metavar="N", help="Pass over so many."
+)
+
+
+def page_options(function: _F) -> _F:
+    """`--limit`, `--after`, `--offset` of what lists checkpoints."""
+    after = click.option(
+        "--after",
+        metavar="REV",
+        shell_complete=complete_revision,
+        help="Only those behind this one: where the page before ended.",
+    )
+    limit = click.option("-n", "--limit", type=click.IntRange(0), help="At most so many.")
+    return limit(after(offset_option(function)))
 
 
 path_option = click.option(

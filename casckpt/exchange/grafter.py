@@ -49,6 +49,7 @@ class Come(NamedTuple):
     label: str | None = None
     tags: Sequence[str] = ()
     meta: Mapping[str, Any] | None = None
+    key: str | None = None
 
 
 class Grafter:
@@ -91,6 +92,7 @@ class Grafter:
         """
         ledger = self._ledger
         names.check_thread_name(come.thread)
+        names.check_key(come.key)
         label, tags = names.check_label(come.label), names.check_tags(come.tags)
         facts = metas.check_meta(come.meta)
         parent = None if come.parent is None else ledger.ancestry.point(come.parent)
@@ -107,6 +109,7 @@ class Grafter:
             tags=tags,
             meta=meta.data,
             root=root.data,
+            key=come.key,
         )
         children = (*root.links, *meta.links, *record.parents)
         oid = self._draft.put(KIND_CHECKPOINT, record.encode(), children, come.parent)

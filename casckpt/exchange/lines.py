@@ -6,7 +6,7 @@ Every line is one JSON object, told apart by its `type`:
 |---|---|
 | `casckpt` | `version`: the first line |
 | `thread` | `thread`, `head`, `created_ns`, `forked_at`, `forked_from`: one a thread, before all checkpoints |
-| `checkpoint` | `id`, `parent`, `thread`, `step`, `created_at`, `created_ns`, `label`, `tags`, and `meta` with `state` or `changes`, or `pruned` |
+| `checkpoint` | `id`, `parent`, `thread`, `step`, `created_at`, `created_ns`, `label`, `tags`, `key` if it has one, and `meta` with `state` or `changes`, or `pruned` |
 | `tags` | `id`, `tags`: those a checkpoint has now, if they were changed after it was saved |
 | `end` | `threads`, `checkpoints`: how many there were |
 
@@ -206,6 +206,8 @@ def _lines(
         "label": checkpoint.label,
         "tags": list(point.tags),
     }
+    if point.key is not None:
+        record["key"] = point.key
     left = left_of(ledger, point)
     if left is None:
         record["meta"] = to_form(checkpoint.meta)

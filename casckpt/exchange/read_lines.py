@@ -209,6 +209,7 @@ class _Reader:
             label=label,
             tags=_tags(record),
             meta=meta,
+            key=None if record.get("key") is None else _field(record, "key", str),
         )
 
         def agree(found: ObjectId) -> None:

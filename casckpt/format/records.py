@@ -25,7 +25,7 @@ __all__ = ["CheckpointRecord", "PruneNote", "PrunedRecord", "TagsRecord", "read_
 
 _STEP_MAX = (1 << 63) - 1
 _THREE = cbor.head(cbor.ARRAY, 3)
-_SEVEN = cbor.head(cbor.ARRAY, 7)
+_SEVEN, _EIGHT = cbor.head(cbor.ARRAY, 7), cbor.head(cbor.ARRAY, 8)
 
 
 class CheckpointRecord(NamedTuple):
@@ -46,12 +46,20 @@ class CheckpointRecord(NamedTuple):
     """An encoded value: a dict."""
     root: bytes
     """An encoded value: the state."""
+    key: str | None = None
+    """An id that the caller gave; the head has an eighth item if there is one."""
 
     def encode(self) -> bytes:
         """The payload (KIND_CHECKPOINT)."""
-        head = _SEVEN + b"".join(map(cbor.encode_plain, self[:7]))
-        parts = map(cbor.encode_plain, (head, self.meta, self.root))
+        parts = map(cbor.encode_plain, (self.head(), self.meta, self.root))
         return _THREE + b"".join(parts)
+
+    def head(self) -> bytes:
+        """What history is made of, encoded."""
+        head = b"".join(map(cbor.encode_plain, self[:7]))
+        if self.key is None:
+            return _SEVEN + head
+        return _EIGHT + head + cbor.encode_plain(self.key)
 
     @classmethod
     def decode(cls, payload: bytes) -> CheckpointRecord:
@@ -69,12 +77,17 @@ class CheckpointRecord(NamedTuple):
     @classmethod
     def _made(cls, head: bytes, meta: bytes, root: bytes) -> CheckpointRecord:
         fields = cbor.decode_generic(head)
-        if type(fields) is not list or len(fields) != 7:
+        if type(fields) is not list or not 7 <= len(fields) <= 8:
             _fail("it has another number of fields")
+        keys = fields[7:]
+        if any(type(key) is not str for key in keys):
+            _fail("its key is not text")
         if type(fields[0]) is not list or type(fields[6]) is not list:
             _fail("parents or tags are not a list")
-        parents, jump, thread, step, created_ns, label, tags = fields
-        record = cls(tuple(parents), jump, thread, step, created_ns, label, tuple(tags), meta, root)
+        parents, jump, thread, step, created_ns, label, tags = fields[:7]
+        record = cls(
+            tuple(parents), jump, thread, step, created_ns, label, tuple(tags), meta, root, *keys
+        )
         record._check()
         return record
 
@@ -144,7 +157,7 @@ class PrunedRecord(NamedTuple):
 
     def payload(self) -> bytes:
         """The one encoding of it."""
-        head = cbor.encode_plain(cbor.encode_plain(self.record[:7]))
+        head = cbor.encode_plain(self.record.head())
         return b"\x83" + head + self.digest + cbor.encode_plain([*self.note])
 
 

@@ -47,6 +47,8 @@ class Point(NamedTuple):
     """As given at save."""
     left: PruneNote | None = None
     """Of one whose state is gone for good: what was noted of that."""
+    key: str | None = None
+    """The id that the caller gave."""
 
 
 def jump_step(step: int) -> int:
@@ -281,6 +283,7 @@ def _point(oid: ObjectId, record: CheckpointRecord, left: PruneNote | None = Non
         record.label,
         record.tags,
         left,
+        record.key,
     )
 
 

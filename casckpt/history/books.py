@@ -9,7 +9,7 @@ from functools import partial
 from threading import local
 from typing import NamedTuple
 
-from casckpt.history.ancestry import Ancestry
+from casckpt.history.ancestry import Ancestry, Point
 from casckpt.history.collected import gone
 from casckpt.history.events import Happening
 from casckpt.storage.engine import Engine
@@ -26,12 +26,14 @@ class Books(NamedTuple):
     ancestry: Ancestry
     told: list[Happening]
     """What happened in a batch and is not told yet."""
+    keyed: list[Point]
+    """What a batch holds back that has a key: it is in no list yet."""
 
 
 def books_of(engine: Engine, below: Books | None = None) -> Books:
     """The books of an engine; `below`: those of the one that it holds commits back for."""
     vault = Vault(engine, gone=partial(gone, engine if below is None else below.engine))
-    return Books(engine, vault, Ancestry(vault, below=below and below.ancestry), [])
+    return Books(engine, vault, Ancestry(vault, below=below and below.ancestry), [], [])
 
 
 class Here(local):

@@ -3,7 +3,7 @@
 Invariants: what is saved has the head that was edited as its parent, or there is a conflict:
 an edit is made of what was read, so another writer's state is never built upon unseen.
 
-Imports: ids, history (ancestry, ledger, meta, names), tree.edit.
+Imports: ids, history (ancestry, keys, ledger, meta, names), tree.edit.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
+from casckpt.history import keys, names
 from casckpt.history import meta as metas
-from casckpt.history import names
 from casckpt.history.ancestry import Point
 from casckpt.history.ledger import AnyHead, Ledger, conflict
 from casckpt.ids import ObjectId
@@ -34,6 +34,7 @@ class Editing:
         label: str | None,
         tags: Iterable[str],
         meta: Mapping[str, Any] | None,
+        key: str | None,
         expect: ObjectId | AnyHead | None,
     ) -> None:
         """Prepare.
@@ -45,10 +46,11 @@ class Editing:
             label: that of the checkpoint.
             tags: its tags.
             meta: facts about it.
+            key: its key.
             expect: what the head must be when the edit begins.
 
         Raises:
-            InvalidInputError: a label, tag or meta that cannot be.
+            InvalidInputError: a label, tag, meta or key that cannot be.
         """
         self._ledger = ledger
         self._thread = thread
@@ -56,6 +58,7 @@ class Editing:
         self._label = names.check_label(label)
         self._tags = names.check_tags(tags)
         self._meta = metas.check_meta(meta)
+        self._key = names.check_key(key)
         self._expect = expect
         self._edits: list[tuple[Edit, Point | None]] = []
 
@@ -64,13 +67,17 @@ class Editing:
 
         Raises:
             InvalidInputError: the state is no list, dict or set.
-            ConflictError: the head is not what was expected.
+            ConflictError: the head is not what was expected, or the key is taken.
         """
         ledger = self._ledger
         head = ledger.head(self._thread)
         head_id = None if head is None else head.id
         if not isinstance(self._expect, AnyHead) and self._expect != head_id:
             raise conflict(self._thread, self._expect, head_id)
+        if self._key is not None and head is not None:
+            taken = keys.owned(ledger.books, self._key, self._thread, head)
+            if taken is not None:
+                raise keys.conflict(taken)
         root = None if head_id is None else ledger.ancestry.record(head_id).root
         edit = Edit(ledger.vault, ledger.codec, root, base=head_id)
         self._edits.append((edit, head))
@@ -97,7 +104,8 @@ class Editing:
         failed).
         """
         edit, point = self._edits[-1]
-        if point is None or edit.changed or self._label or self._tags or self._meta:
+        facts = (self._label, self._tags, self._meta, self._key)
+        if point is None or edit.changed or any(facts):
             point = self._save(edit, point)
         return self._shown(point)
 
@@ -107,5 +115,11 @@ class Editing:
 
     def _save(self, edit: Edit, head: Point | None) -> Point:
         return self._ledger.append_edit(
-            self._thread, edit, head, label=self._label, tags=self._tags, meta=self._meta
+            self._thread,
+            edit,
+            head,
+            label=self._label,
+            tags=self._tags,
+            meta=self._meta,
+            key=self._key,
         )

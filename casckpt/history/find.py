@@ -1,4 +1,4 @@
-"""Finding checkpoints: by thread, label, tag, meta and time, newest first, as a stream.
+"""Finding checkpoints: by thread, label, tag, key, meta and time, newest first, as a stream.
 
 There are two sources: the history of a checkpoint, walked back, or a posting list (of a tag,
 a label, or of all checkpoints by time). The shortest that holds every answer is read, and
@@ -7,29 +7,31 @@ what it gives is tested for the rest.
 Invariants: both sources give the same answers in the same order. No transaction is open
 while the reader of the stream pauses: lists are read a page at a time.
 
-Imports: errors, ids, storage (engine interface), history (ancestry, ledger, lost, meta, notes,
-pruned, states, tags).
+Imports: errors, ids, storage (engine interface), history (ancestry, keys, ledger, lost, meta,
+names, notes, pruned, states, tags, times).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
 from casckpt.errors import CorruptError, InvalidInputError, PrunedError
-from casckpt.history import notes
+from casckpt.history import keys, names, notes
 from casckpt.history.ancestry import Point
 from casckpt.history.ledger import Ledger
 from casckpt.history.lost import Lost
-from casckpt.history.meta import matches
+from casckpt.history.meta import check_meta, matches
 from casckpt.history.pruned import is_marked
 from casckpt.history.states import load_meta
 from casckpt.history.tags import tags_of
+from casckpt.history.times import to_ns
 from casckpt.storage.engine import Posting
 
-__all__ = ["Query", "check_limit", "find", "heads"]
+__all__ = ["Query", "asked", "check_limit", "check_offset", "find", "heads"]
 
 _PAGE: Final = 64
 _PAGE_MAX: Final = 1_024
@@ -44,6 +46,7 @@ class Query:
     """Beginning of the name of the thread it was saved in."""
     label: str | None = None
     tag: str | None = None
+    key: str | None = None
     meta: Mapping[str, Any] | None = None
     """Facts it must have, of identical type and value."""
     since_ns: int | None = None
@@ -54,8 +57,40 @@ class Query:
     """Those whose states were pruned, too."""
 
 
+def asked(
+    *,
+    prefix: str | None = None,
+    label: str | None = None,
+    tag: str | None = None,
+    key: str | None = None,
+    meta: Mapping[str, Any] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    pruned: bool = True,
+) -> Query:
+    """A query as somebody asks for it; raises InvalidInputError if it can be none."""
+    if not isinstance(prefix, str | None):
+        raise InvalidInputError(f"a prefix is a str, not {type(prefix).__name__}")
+    return Query(
+        prefix=prefix,
+        label=names.check_label(label),
+        tag=None if tag is None else names.check_tag(tag),
+        key=names.check_key(key),
+        meta=None if meta is None else check_meta(meta),
+        since_ns=to_ns(since, "since"),
+        until_ns=to_ns(until, "until"),
+        pruned=pruned,
+    )
+
+
 def find(
-    ledger: Ledger, query: Query, *, at: Point | None = None, limit: int | None = None
+    ledger: Ledger,
+    query: Query,
+    *,
+    at: Point | None = None,
+    limit: int | None = None,
+    after: Point | None = None,
+    offset: int = 0,
 ) -> Iterator[Point]:
     """The checkpoints that fit, newest first.
 
@@ -68,14 +103,21 @@ def find(
         at: only this one and its history; None: of the whole store, but nothing that only
             deleted threads have.
         limit: no more than so many.
+        after: only what comes behind this one in the order of answers; it need not be one.
+        offset: pass over so many.
     """
     check_limit(limit)
+    check_offset(offset)
+    stop = None if limit is None else limit + offset
     lost = Lost()
-    if at is not None:
-        source = _in_history(ledger, query, at, lost)
+    if query.key is not None:
+        source = _with_key(ledger, query, query.key, at, after, lost)
+    elif at is not None:
+        source = _in_history(ledger, query, at, after, lost)
     else:
-        source = _in_store(ledger, query, lost)
-    return _told(islice((p for p in source if _fits_or_lost(ledger, query, p, lost)), limit), lost)
+        source = _in_store(ledger, query, after, lost)
+    fitting = (p for p in source if _fits_or_lost(ledger, query, p, lost))
+    return _told(islice(fitting, offset, stop), lost)
 
 
 def _told(points: Iterator[Point], lost: Lost) -> Iterator[Point]:
@@ -96,6 +138,13 @@ def check_limit(limit: int | None) -> int | None:
     if limit is not None and (type(limit) is not int or limit < 0):
         raise InvalidInputError(f"a limit is a number from 0 on, not {limit!r}")
     return limit
+
+
+def check_offset(offset: int) -> int:
+    """The offset itself; raises InvalidInputError if it is none."""
+    if type(offset) is not int or offset < 0:
+        raise InvalidInputError(f"an offset is a number from 0 on, not {offset!r}")
+    return offset
 
 
 def heads(ledger: Ledger) -> Iterator[Point]:
@@ -136,7 +185,15 @@ def _lists(ledger: Ledger, query: Query) -> list[tuple[int, bytes]]:
     return sorted((ledger.engine.postings_count(name), name) for name in lists)
 
 
-def _in_history(ledger: Ledger, query: Query, at: Point, lost: Lost) -> Iterator[Point]:
+def _in_history(
+    ledger: Ledger, query: Query, start: Point, after: Point | None, lost: Lost
+) -> Iterator[Point]:
+    at: Point | None = start
+    if after is not None:
+        # Times grow along a history, so this is its parent, if it lies in it.
+        at = ledger.ancestry.newest_before(start, after.created_ns)
+    if at is None:
+        return
     lists = _lists(ledger, query)
     if lists and lists[0][0] < at.step:
         yield from _listed_in_history(ledger, query, lists[0][1], at, lost)
@@ -167,11 +224,34 @@ def _listed_in_history(
         yield point
 
 
-def _in_store(ledger: Ledger, query: Query, lost: Lost) -> Iterator[Point]:
+def _with_key(
+    ledger: Ledger, query: Query, key: str, at: Point | None, after: Point | None, lost: Lost
+) -> Iterator[Point]:
+    """Those with a key: few as a rule, and listed by thread, so they are put in order here."""
+    found = keys.keyed(ledger.books, key, damaged=lost.add)
+    alive = _Alive(ledger)
+    for point in sorted(found, key=lambda p: (p.created_ns, p.id), reverse=True):
+        if after is not None and (point.created_ns, point.id) >= (after.created_ns, after.id):
+            continue
+        if query.since_ns is not None and point.created_ns < query.since_ns:
+            return
+        if query.until_ns is not None and point.created_ns >= query.until_ns:
+            continue
+        try:
+            there = alive.has(point) if at is None else ledger.ancestry.is_ancestor(point, at)
+        except CorruptError as error:
+            lost.add(error)
+            continue
+        if there:
+            yield point
+
+
+def _in_store(ledger: Ledger, query: Query, after: Point | None, lost: Lost) -> Iterator[Point]:
     lists = _lists(ledger, query)
     name = lists[0][1] if lists else notes.TIMES
     alive = _Alive(ledger)
-    for point in _listed(ledger, name, query.since_ns, query.until_ns, lost):
+    begin = None if after is None else Posting(name, after.created_ns, after.id)
+    for point in _listed(ledger, name, query.since_ns, query.until_ns, lost, begin):
         try:
             if not alive.has(point):
                 continue
@@ -182,14 +262,19 @@ def _in_store(ledger: Ledger, query: Query, lost: Lost) -> Iterator[Point]:
 
 
 def _listed(
-    ledger: Ledger, name: bytes, since_ns: int | None, until_ns: int | None, lost: Lost
+    ledger: Ledger,
+    name: bytes,
+    since_ns: int | None,
+    until_ns: int | None,
+    lost: Lost,
+    begin: Posting | None = None,
 ) -> Iterator[Point]:
     since = None if since_ns is None else min(max(since_ns, 0), _RANK_MAX)
     until = None if until_ns is None else min(max(until_ns, 0), _RANK_MAX)
     page: list[Posting] = []
     size = _PAGE
     while True:
-        before, after = set(page), page[-1] if page else None
+        before, after = set(page), page[-1] if page else begin
         page = ledger.engine.postings(
             name, since=since, until=until, after=after, limit=size, damaged=lost.add
         )

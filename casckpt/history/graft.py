@@ -19,7 +19,7 @@ from typing import Final, Literal, NamedTuple
 from casckpt.errors import ConflictError
 from casckpt.format.constants import KIND_TAGS, TAGS_MAX
 from casckpt.format.records import CheckpointRecord, TagsRecord
-from casckpt.history import names, notes, pruned
+from casckpt.history import keys, names, notes, pruned
 from casckpt.history.ancestry import Point
 from casckpt.history.collected import gone
 from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
@@ -67,7 +67,8 @@ def postings(oid: ObjectId, record: CheckpointRecord) -> list[Posting]:
     lists = [notes.TIMES]
     if record.label is not None:
         lists.append(notes.label_list(record.label))
-    return [Posting(name, record.created_ns, oid) for name in lists]
+    found = [Posting(name, record.created_ns, oid) for name in lists]
+    return found + keys.postings(oid, record.thread, record.key)
 
 
 def graft(ledger: Ledger, new: NewThread, *, overwrite: bool = False) -> Grafted:

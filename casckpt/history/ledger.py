@@ -9,7 +9,7 @@ Invariants: a head moves only from where the writer saw it (compare and set); wi
 nothing that was saved is ever left out of a thread by accident. Times grow along a history.
 
 Imports: errors, ids, storage (engine interface), vault, tree (types), history (ancestry, books,
-collected, events, names, notes, meta, placing, recall, states).
+collected, events, keys, names, notes, meta, placing, recall, states).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from casckpt.errors import (
     PrunedError,
     StorageError,
 )
+from casckpt.history import keys, names, notes
 from casckpt.history import meta as metas
-from casckpt.history import names, notes
 from casckpt.history.ancestry import Ancestry, Point
-from casckpt.history.books import Here, books_of
+from casckpt.history.books import Books, Here, books_of
 from casckpt.history.collected import gone
 from casckpt.history.events import SAVED, Events, happening
-from casckpt.history.placing import Content, place
+from casckpt.history.placing import Content, Placed, place
 from casckpt.history.recall import recall
 from casckpt.history.states import (
     Guided,
@@ -94,22 +94,25 @@ class Ledger:
         self.clock = clock
 
     @property
+    def books(self) -> Books:
+        """The engine with what reads it, as this OS thread sees them; raises ClosedError."""
+        self.check_open()
+        return self._here.batch or self._books
+
+    @property
     def engine(self) -> Engine:
         """The engine; raises ClosedError."""
-        self.check_open()
-        return (self._here.batch or self._books).engine
+        return self.books.engine
 
     @property
     def vault(self) -> Vault:
         """Objects; raises ClosedError."""
-        self.check_open()
-        return (self._here.batch or self._books).vault
+        return self.books.vault
 
     @property
     def ancestry(self) -> Ancestry:
         """Walks over records; raises ClosedError."""
-        self.check_open()
-        return (self._here.batch or self._books).ancestry
+        return self.books.ancestry
 
     @property
     def closed(self) -> bool:
@@ -206,6 +209,7 @@ class Ledger:
         label: str | None = None,
         tags: Iterable[str] = (),
         meta: Mapping[str, Any] | None = None,
+        key: str | None = None,
         expect: ObjectId | AnyHead | None = ANY_HEAD,
         unless: Point | None = None,
     ) -> Point:
@@ -217,32 +221,30 @@ class Ledger:
             label: what kind of moment this is.
             tags: marks to find it by.
             meta: JSON-like facts.
+            key: what to find it by.
             expect: what the head must be; None: the thread must have no checkpoint.
             unless: a checkpoint whose state is not worth saving again.
 
         Returns:
-            The new head; `unless` if the state was that one's.
+            The new head; or `unless`; or what has the key already, if all else is the same.
 
         Raises:
-            ConflictError: the head is not what was expected. The state is stored, as a
-                checkpoint outside every thread and without tags; `details["saved"]` is its
-                id, until gc.
+            ConflictError: another checkpoint has the key; or the head is not what was expected:
+                the state is stored, outside every thread and without tags and key;
+                `details["saved"]` is the checkpoint's id, until gc.
             UnsupportedValueError, LimitError, InvalidInputError: nothing was stored.
         """
         began = self.events.begin(SAVED)
         names.check_thread_name(thread)
-        label, tags, facts = (
-            names.check_label(label),
-            names.check_tags(tags),
-            metas.check_meta(meta),
-        )
+        label, tags = names.check_label(label), names.check_tags(tags)
+        facts, key = metas.check_meta(meta), names.check_key(key)
         last, anew = self.guides.get(thread) or self._recalled(thread, state), False
         while True:
             with self.vault.draft() as draft:
                 root = put_state(draft, self.codec, state, last)
                 if unless is not None and self._is_state(unless, root):
                     return unless
-                content = Content(root, put_meta(draft, self.codec, facts), label, tags)
+                content = Content(root, put_meta(draft, self.codec, facts), label, tags, key)
                 try:
                     known = None if last is None else last.ref
                     point, ref = self._append(thread, draft, content, expect, known)
@@ -252,6 +254,8 @@ class Ledger:
                     # gc took something that was to be used again: build all of it anew.
                     last, anew = None, True
                     continue
+            if ref is None:
+                return point  # it has the key, and this is what was saved there
             # What a batch has moved, others do not see yet.
             seen = ref if self._here.batch is None else None
             self.guides.keep(thread, root.guided(point.id, seen))
@@ -274,6 +278,7 @@ class Ledger:
         label: str | None = None,
         tags: tuple[str, ...] = (),
         meta: dict[str, Any],
+        key: str | None = None,
     ) -> Point:
         """Save what an edit came to, behind the head that it began with.
 
@@ -283,11 +288,14 @@ class Ledger:
         began = self.events.begin(SAVED)
         with self.vault.draft() as draft:
             root = put_edit(draft, edit)
-            content = Content(root, put_meta(draft, self.codec, meta), label, tags)
+            content = Content(root, put_meta(draft, self.codec, meta), label, tags, key)
             try:
-                point, _ = self._append(thread, draft, content, None if head is None else head.id)
+                expect = None if head is None else head.id
+                point, ref = self._append(thread, draft, content, expect)
             except MissingObjects as error:
                 raise gone(self.engine, *error.ids) from None
+        if ref is None:
+            return point
         last = self.guides.get(thread)
         if last is not None:
             # It proves what it knows, so it is as good for a later whole save as before.
@@ -302,13 +310,13 @@ class Ledger:
         content: Content,
         expect: ObjectId | AnyHead | None,
         known: Ref | None = None,
-    ) -> tuple[Point, Ref]:
-        """The new head, and its ref.
+    ) -> tuple[Point, Ref | None]:
+        """The new head, and its ref; or the checkpoint that was saved so before, and None.
 
         `known` is the ref as it may still be: right as a rule, and then it need not be read.
         """
         name = notes.thread_ref(thread)
-        if self._here.batch is not None or not isinstance(expect, AnyHead):
+        if self._here.batch is not None or not isinstance(expect, AnyHead) or content.key:
             known = None
         ref = self.engine.ref(name) if known is None else known
         for _ in range(RETRIES_MAX):
@@ -327,19 +335,20 @@ class Ledger:
                 self.ancestry,
                 parent,
                 # A tag would keep from gc what is kept only for the moment.
-                content if agreed else content._replace(tags=()),
+                content if agreed else content._replace(tags=(), key=None),
                 thread=thread,
                 time_ns=max(self.clock(), 0),
             )
+            if content.key is not None and (found := self._again(placed, content, head)):
+                return found, None
             if not agreed:
                 draft.commit(add=placed.postings)
                 raise conflict(thread, parent_id, head, saved=placed.id.hex())
-            alive = ref is not None and ref.target is not None
-            info = (
-                ref.info if alive and ref else notes.ThreadOrigin(placed.record.created_ns).encode()
-            )
-            move = RefUpdate(name, placed.id, expect=expected(ref), info=info)
+            info = notes.ThreadOrigin(placed.record.created_ns).encode()
+            if ref is not None and ref.target is not None:
+                info = ref.info
             try:
+                move = RefUpdate(name, placed.id, expect=expected(ref), info=info)
                 moved = draft.commit([move], add=placed.postings)
             except RefConflict as error:
                 ref = error.actual
@@ -348,9 +357,18 @@ class Ledger:
                 if ref == before:
                     raise
             else:
-                return self.ancestry.keep(*placed), moved[0]
+                point = self.ancestry.keep(*placed)
+                if content.key is not None and self._here.batch is not None:
+                    self._here.batch.keyed.append(point)
+                return point, moved[0]
             del draft.objects[placed.id]
         raise crowded(thread)
+
+    def _again(self, placed: Placed, content: Content, head: ObjectId | None) -> Point | None:
+        if head is None:
+            return None
+        record = placed.record._replace(tags=content.tags, key=content.key)
+        return keys.again(self.books, record, self.ancestry.point(head))
 
 
 def expected(ref: Ref | None) -> Any:

@@ -49,6 +49,7 @@ def checked_left(payload: bytes) -> PrunedRecord:
     try:
         names.check_thread_name(record.thread)
         names.check_label(record.label)
+        names.check_key(record.key)
         repeated = names.check_tags(record.tags) != record.tags
     except InvalidInputError as error:
         raise CorruptError(f"a checkpoint with a name that is none: {error.message}") from None

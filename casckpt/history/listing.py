@@ -32,7 +32,12 @@ class Listed(NamedTuple):
 
 
 def threads(
-    ledger: Ledger, prefix: str = "", *, after: str | None = None, limit: int | None = None
+    ledger: Ledger,
+    prefix: str = "",
+    *,
+    after: str | None = None,
+    limit: int | None = None,
+    offset: int = 0,
 ) -> Iterator[Listed]:
     """The threads whose names begin with `prefix`, in order of their UTF-8 bytes.
 
@@ -41,15 +46,20 @@ def threads(
         prefix: beginning of their names.
         after: only those behind this name.
         limit: no more than so many.
+        offset: pass over so many.
     """
     engine = ledger.engine
     left = limit
     while left is None or left > 0:
-        size = _PAGE if left is None else min(_PAGE, left)
+        size = _PAGE if left is None or offset else min(_PAGE, left)
         behind = None if after is None else notes.thread_ref(after)
         page = engine.refs(notes.thread_ref(prefix), after=behind, limit=size)
         if not page:
             return
+        after = page[-1].name.removeprefix(notes.THREADS)
+        passed = min(offset, len(page))
+        offset -= passed
+        page = page[passed:][:left]
         heads = ledger.ancestry.points([ref.target for ref in page if ref.target is not None])
         for ref, head in zip(page, heads, strict=True):
             entry = engine.log_entry(ref.last_log) if ref.last_log else None
@@ -57,7 +67,6 @@ def threads(
             name = ref.name.removeprefix(notes.THREADS)
             updated_ns = max(head.created_ns, moved_ns)
             yield Listed(name, head, ThreadOrigin.decode(ref.info), updated_ns)
-        after = page[-1].name.removeprefix(notes.THREADS)
         left = None if left is None else left - len(page)
 
 

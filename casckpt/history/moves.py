@@ -54,6 +54,8 @@ class Move(NamedTuple):
     """Number of the log entry; a save has none."""
     message: str
     """For people: the label of a save, the thread a fork came from."""
+    position: str = ""
+    """What no later move changes: "N" or "N:ID", log entry and head after this move."""
 
 
 class _Position(NamedTuple):
@@ -180,16 +182,25 @@ def undo(ledger: Ledger, name: str) -> Point | None:
     return point
 
 
-def moves(ledger: Ledger, name: str) -> Iterator[Move]:
+def moves(ledger: Ledger, name: str, after: str | None = None) -> Iterator[Move]:
     """The reflog of a thread, newest first: saves and logged moves.
 
+    Args:
+        ledger: the store.
+        name: the thread's.
+        after: only those behind the move with this position.
+
     Raises:
-        NotFoundError: there never was such a thread, or gc has forgotten it.
+        NotFoundError: there never was such a thread or move, or gc has forgotten it.
     """
     ref = ledger.ref(name)
     if ref is None:
         raise NotFoundError(f"no thread {name}", thread=name)
-    return _moves(ledger, _Position(ref.last_log, ref.target))
+    found = _moves(ledger, _Position(ref.last_log, ref.target))
+    if after is not None and not any(move.position == after for move in found):
+        msg = f"{name} has no move with the position {after!r} in its reflog"
+        raise NotFoundError(msg, thread=name, position=after)
+    return found
 
 
 def _moves(ledger: Ledger, now: _Position) -> Iterator[Move]:
@@ -209,9 +220,14 @@ def _moves(ledger: Ledger, now: _Position) -> Iterator[Move]:
             assert now.head is not None  # noqa: S101 - a position with neither is the end
             saved = ledger.ancestry.point(now.head)
             time_ns, number, kind, message = saved.created_ns, None, "save", saved.label or ""
-        yield Move(ago, kind, before.head, now.head, time_ns, number, message)
+        yield Move(ago, kind, before.head, now.head, time_ns, number, message, _spelled(now))
         ago += 1
         now = before
+
+
+def _spelled(position: _Position) -> str:
+    head = "" if position.head is None else f":{position.head.hex()}"
+    return f"{position.entry}{head}"
 
 
 def head_moves_ago(ledger: Ledger, name: str, ref: Ref, count: int) -> ObjectId | None:

@@ -1,4 +1,4 @@
-"""Names that people give: what may be the name of a thread, a label, a tag.
+"""Names that people give: what may be the name of a thread, a label, a tag, a key.
 
 Invariant: a thread's name holds no character that the grammar of revisions uses, and is never
 64 hexadecimal digits; so `THREAD~2` reads one way only, and a full id never means a thread.
@@ -17,7 +17,7 @@ from casckpt.errors import InvalidInputError, LimitError
 from casckpt.format.constants import NAME_BYTES_MAX, TAGS_MAX
 from casckpt.path import format_step
 
-__all__ = ["check_label", "check_tag", "check_tags", "check_thread_name"]
+__all__ = ["check_key", "check_label", "check_tag", "check_tags", "check_thread_name"]
 
 _RESERVED: Final = frozenset("~^:@{}")
 _FULL_ID = re.compile("[0-9a-fA-F]{64}")
@@ -61,6 +61,13 @@ def check_label(label: str | None) -> str | None:
     if label is None or (type(label) is str and _PLAIN_TEXT.fullmatch(label)):
         return label
     return _check_text("label", label)
+
+
+def check_key(key: str | None) -> str | None:
+    """The key itself, if it may be one; raises as `check_thread_name` does."""
+    if key is None or (type(key) is str and _PLAIN_TEXT.fullmatch(key)):
+        return key
+    return _check_text("key", key)
 
 
 def check_tag(tag: str) -> str:

@@ -18,6 +18,7 @@ from casckpt.ids import ID_BYTES, ObjectId
 
 __all__ = [
     "APPS",
+    "KEYS",
     "LABELS",
     "PRUNED",
     "PRUNES",
@@ -27,6 +28,7 @@ __all__ = [
     "TIMES",
     "Note",
     "ThreadOrigin",
+    "key_list",
     "label_list",
     "prunes_ref",
     "tag_list",
@@ -47,6 +49,7 @@ PRUNED: Final = b"pruned"
 """The posting list of the checkpoints whose states are to go with the next gc, by created_ns."""
 LABELS: Final = b"label\0"
 TAG_LISTS: Final = b"tag\0"
+KEYS: Final = b"key\0"
 
 
 def thread_ref(name: str) -> str:
@@ -72,6 +75,11 @@ def tags_ref(checkpoint: ObjectId) -> str:
 def label_list(label: str) -> bytes:
     """The posting list of the checkpoints with this label."""
     return LABELS + label.encode()
+
+
+def key_list(key: str) -> bytes:
+    """The posting list of the checkpoints with this key, by thread (`history.keys`)."""
+    return KEYS + key.encode()
 
 
 def tag_list(tag: str) -> bytes:

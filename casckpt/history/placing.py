@@ -6,7 +6,7 @@ with its moves and with the postings by which checkpoints are found.
 
 Invariants: step and jump follow from the parent; times grow along a history.
 
-Imports: ids, format (constants, records), storage (engine interface), vault, history (ancestry,
+Imports: ids, format (constants, records), storage (engine interface), vault, history (ancestry, keys,
 notes, states).
 """
 
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from casckpt.format.constants import KIND_CHECKPOINT
 from casckpt.format.records import CheckpointRecord
-from casckpt.history import notes
+from casckpt.history import keys, notes
 from casckpt.history.ancestry import Ancestry, Point
 from casckpt.history.states import Settled
 from casckpt.ids import ObjectId
@@ -33,6 +33,7 @@ class Content(NamedTuple):
     meta: Settled
     label: str | None = None
     tags: tuple[str, ...] = ()
+    key: str | None = None
 
 
 class Placed(NamedTuple):
@@ -47,7 +48,8 @@ class Placed(NamedTuple):
         lists = [notes.TIMES, *map(notes.tag_list, self.record.tags)]
         if self.record.label is not None:
             lists.append(notes.label_list(self.record.label))
-        return [Posting(name, self.record.created_ns, self.id) for name in lists]
+        found = [Posting(name, self.record.created_ns, self.id) for name in lists]
+        return found + keys.postings(self.id, self.record.thread, self.record.key)
 
 
 def place(
@@ -81,6 +83,7 @@ def place(
         tags=content.tags,
         meta=content.meta.data,
         root=content.root.data,
+        key=content.key,
     )
     children = (*content.root.links, *content.meta.links, *record.parents)
     base = base or (None if parent is None else parent.id)

@@ -3,8 +3,8 @@
 A start is a thread's name if there is a thread of that name, else the beginning of an id. A
 full id (64 digits) is never a name.
 
-Imports: errors, ids, format (constants), storage (engine interface), history (ancestry, collected, find, ledger,
-listing, moves, notes, revision).
+Imports: errors, ids, format (constants), storage (engine interface), history (ancestry, collected, find, keys,
+ledger, listing, moves, notes, revision).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from casckpt.errors import InvalidInputError, NotFoundError
 from casckpt.format.constants import KIND_CHECKPOINT, KIND_NAMES, KIND_PRUNED
-from casckpt.history import collected, notes
+from casckpt.history import collected, keys, notes
 from casckpt.history.ancestry import Point
 from casckpt.history.find import Query, find
 from casckpt.history.ledger import Ledger
@@ -24,6 +24,7 @@ from casckpt.history.revision import (
     ID_DIGITS_MIN,
     AtStep,
     Back,
+    Keyed,
     Labelled,
     MovesAgo,
     Revision,
@@ -35,7 +36,7 @@ from casckpt.history.revision import (
 from casckpt.ids import ID_BYTES, ObjectId
 from casckpt.storage.engine import Ref
 
-__all__ = ["head_of", "resolve"]
+__all__ = ["head_of", "resolve", "with_key"]
 
 _MATCHES_MAX: Final = 4_096
 """Objects of any kind looked at for one prefix: more digits are asked for beyond."""
@@ -126,13 +127,30 @@ def _step(ledger: Ledger, point: Point, suffix: Suffix, text: str) -> Point:
             found = next(find(ledger, Query(label=label), at=point, limit=1), None)
             why = f"no checkpoint in the history has the label {label!r}"
             if found is None:
-                near = _near_labels(ledger, label)
+                near = _near(ledger, notes.LABELS, label)
                 hint = f" (near: {', '.join(near)})" if near else ""
                 raise NotFoundError(f"{text}: {why}{hint}", revision=text, candidates=near)
+        case Keyed(key):
+            return with_key(ledger, point, key, text)
         case MovesAgo():
             raise InvalidInputError(f'{text}: "@{{...}}" comes first', text=text)
     if found is None:
         raise NotFoundError(f"{text}: {why}", revision=text)
+    return found
+
+
+def with_key(ledger: Ledger, at: Point, key: str, text: str) -> Point:
+    """The checkpoint that has a key in the history of `at`.
+
+    Raises:
+        NotFoundError: none has; the message begins with `text`.
+    """
+    found = keys.seen(ledger.books, key, at)
+    if found is None:
+        near = _near(ledger, notes.KEYS, key)
+        hint = f" (near: {', '.join(near)})" if near else ""
+        msg = f"{text}: no checkpoint in the history has the key {key!r}{hint}"
+        raise NotFoundError(msg, key=key, candidates=near)
     return found
 
 
@@ -195,7 +213,7 @@ def _no_thread(ledger: Ledger, name: str) -> NotFoundError:
     return NotFoundError(what + hint, thread=name, candidates=near)
 
 
-def _near_labels(ledger: Ledger, label: str) -> list[str]:
-    lists = ledger.engine.posting_lists(notes.LABELS, limit=_LABELS_MAX)
-    labels = [name[len(notes.LABELS) :].decode(errors="replace") for name in lists]
-    return get_close_matches(label, labels, cutoff=0.5)
+def _near(ledger: Ledger, kind: bytes, name: str) -> list[str]:
+    lists = ledger.engine.posting_lists(kind, limit=_LABELS_MAX)
+    known = [found[len(kind) :].decode(errors="replace") for found in lists]
+    return get_close_matches(name, known, cutoff=0.5)

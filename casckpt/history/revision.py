@@ -6,7 +6,8 @@ r"""Revisions: how a checkpoint is named in a text. Grammar and syntax tree only
     start    = name of a thread, or 4 to 64 hexadecimal digits of an id
     suffix   = "~" [ number ]     so many back (1)       "^"          one back
              | "@" number         step                   ":" label    newest with that label
-    label    = bare | '"' *( char | '\"' | '\\' ) '"'
+             | "@=" key           the one with that key
+    label, key = bare | '"' *( char | '\"' | '\\' ) '"'
 
 docs/revisions.md is normative, and runs as a test. What a revision means in a given store is
 `casckpt.history.resolve`'s business.
@@ -21,13 +22,14 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from casckpt.errors import InvalidInputError
-from casckpt.history.names import check_label, check_thread_name
+from casckpt.history.names import check_key, check_label, check_thread_name
 from casckpt.path import format_step
 
 __all__ = [
     "ID_DIGITS_MIN",
     "AtStep",
     "Back",
+    "Keyed",
     "Labelled",
     "MovesAgo",
     "Revision",
@@ -49,7 +51,7 @@ _START = re.compile(r"[^~^:@{}]*")
 _MOVES = re.compile(r"@\{([0-9]{1,18})\}")
 _BACK = re.compile(r"~([0-9]{0,18})|(\^)")
 _STEP = re.compile(r"@([0-9]{1,18})")
-_LABEL = re.compile(r':(?:"((?:[^"\\]|\\["\\])*)"|([^~^:@{}"\\\s]+))')
+_LABEL = re.compile(r'(:|@=)(?:"((?:[^"\\]|\\["\\])*)"|([^~^:@{}"\\\s]+))')
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,20 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Keyed:
+    """The checkpoint with that key."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class MovesAgo:
     """Where the thread's head stood so many moves ago (saves are moves)."""
 
     moves: int
 
 
-Suffix = Back | AtStep | Labelled | MovesAgo
+Suffix = Back | AtStep | Labelled | Keyed | MovesAgo
 
 
 class Revision(NamedTuple):
@@ -133,18 +142,19 @@ def _suffix(text: str, at: int, *, first: bool) -> tuple[Suffix, int]:
     if found := _STEP.match(text, at):
         return AtStep(int(found[1])), found.end()
     if found := _LABEL.match(text, at):
-        label = re.sub(r"\\(.)", r"\1", found[1]) if found[2] is None else found[2]
+        name = re.sub(r"\\(.)", r"\1", found[2]) if found[3] is None else found[3]
+        made, check = (Labelled, check_label) if found[1] == ":" else (Keyed, check_key)
         try:
-            check_label(label)
+            check(name)
         except InvalidInputError as error:
-            raise _error(text, at + 1, error.message) from None
-        return Labelled(label), found.end()
+            raise _error(text, found.end(1), error.message) from None
+        return made(name), found.end()
     raise _error(text, at, _expected(text[at : at + 2]))
 
 
 def _expected(rest: str) -> str:
     if rest.startswith("@"):
-        return 'expected a step, as in "@17", or moves, as in "@{2}"'
+        return 'expected a step, as in "@17", a key, as in "@=k1", or moves, as in "@{2}"'
     if rest.startswith(":"):
         return 'expected a label, as in ":planned" or :"odd label"'
     return 'expected "~", "^", "@" or ":"'
@@ -162,13 +172,18 @@ def format_revision(revision: Revision) -> str:
             case MovesAgo(count):
                 parts.append(f"@{{{count}}}")
             case Labelled(label):
-                plain = _LABEL.fullmatch(":" + label)
-                if plain is not None and plain[2] is not None:
-                    parts.append(":" + label)
-                else:
-                    escaped = label.replace("\\", "\\\\").replace('"', '\\"')
-                    parts.append(f':"{escaped}"')
+                parts.append(_named(":", label))
+            case Keyed(key):
+                parts.append(_named("@=", key))
     return "".join(parts)
+
+
+def _named(sign: str, name: str) -> str:
+    plain = _LABEL.fullmatch(sign + name)
+    if plain is not None and plain[3] is not None:
+        return sign + name
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{sign}"{escaped}"'
 
 
 def _error(text: str, position: int, message: str) -> InvalidInputError:

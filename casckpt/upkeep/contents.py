@@ -72,6 +72,7 @@ def _checkpoint(kind: int, payload: bytes) -> Iterator[ObjectId]:
     try:
         names.check_thread_name(record.thread)
         names.check_label(record.label)
+        names.check_key(record.key)
         repeated = names.check_tags(record.tags) != record.tags
     except InvalidInputError as error:
         raise CorruptError(f"a checkpoint with a name that is none: {error.message}") from None

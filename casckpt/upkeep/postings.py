@@ -1,13 +1,14 @@
 """The lists that checkpoints are found by, compared with the checkpoints themselves.
 
 A checkpoint is in the list of all times, of its label and of the tags it has now, once each,
-at the time it was saved. Everything in the lists follows from the objects, so what is wrong
+at the time it was saved; and in that of its key, at the place of its thread. Everything in the lists follows from the objects, so what is wrong
 can be put right.
 
 Invariants: what others save or tag meanwhile is not taken for a fault: each fault is looked
 at again, by itself, before it is told. Memory: some 300 bytes a checkpoint.
 
-Imports: errors, ids, format (constants), storage (engine interface), history (ancestry, ledger, notes, tags).
+Imports: errors, ids, format (constants), storage (engine interface), history (ancestry, keys, ledger, notes,
+tags).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final, NamedTuple
 
 from casckpt.errors import CorruptError, PrunedError
 from casckpt.format.constants import KIND_CHECKPOINT, KIND_PRUNED
-from casckpt.history import notes
+from casckpt.history import keys, notes
 from casckpt.history.ancestry import Point
 from casckpt.history.ledger import Ledger
 from casckpt.history.tags import tags_of
@@ -94,7 +95,8 @@ def _wanted(ledger: Ledger, point: Point) -> list[Posting]:
     lists = [notes.TIMES, *map(notes.tag_list, tags_of(ledger, point))]
     if point.label is not None:
         lists.append(notes.label_list(point.label))
-    return [Posting(name, point.created_ns, point.id) for name in lists]
+    found = [Posting(name, point.created_ns, point.id) for name in lists]
+    return found + keys.postings(point.id, point.thread, point.key)
 
 
 def _all_postings(ledger: Ledger) -> Iterator[Posting]:

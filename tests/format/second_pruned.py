@@ -16,6 +16,7 @@ class Left(NamedTuple):
     created: int
     label: str | None
     tags: list[str]
+    key: str | None
     when: int | None
     why: str
     size: int | None

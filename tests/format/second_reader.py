@@ -73,6 +73,7 @@ class Checkpoint(NamedTuple):
     tags: list[str]
     meta: Any
     root: bytes
+    key: str | None
 
 
 class Cursor:
@@ -213,7 +214,7 @@ class Store:
         items, end = plain(parser, 0)
         need(isinstance(items, list) and len(items) == 3, "no checkpoint")
         first, meta, root = items
-        parents, jump, thread, step, created, label, tags = self.record_head(first)
+        parents, jump, thread, step, created, label, tags, key = self.record_head(first)
         need(all(type(part) is bytes for part in (meta, root)), "meta and root")
         self.left, read_root = 8 << 30, Parser(self, root)
         _, stop = self.with_room(lambda: read_root.entry(0, 0, limit=16384))
@@ -225,21 +226,22 @@ class Store:
         need(all(type(i) is bytes and len(i) == 32 for i in ids), "parents and jump")
         need(len(parents) <= 1 and (jump is None) == (not parents), "parents and jump")
         need(type(step) is int and type(created) is int, "step and time")
-        check_names([thread, *tags] if label is None else [thread, label, *tags])
+        check_names([thread, *tags, *(name for name in (label, key) if name is not None)])
         need(len(tags) <= 64, "too many tags")
         parser.refs = read_root.refs + read_meta.refs + [(parent, 0) for parent in parents]
         parser.finish(end, id, None)
-        record = Checkpoint(parents, jump, thread, step, created, label, tags, out, root)
+        record = Checkpoint(parents, jump, thread, step, created, label, tags, out, root, key)
         self.check_place(record)
         return record
 
     def record_head(self, encoding: Any) -> list[Any]:
-        """The seven items of which history is made."""
+        """The seven items of which history is made, and the key or None."""
         need(type(encoding) is bytes, "no head")
         items, end = plain(Parser(self, encoding), 0)
         need(end == len(encoding), "bytes behind the head")
-        need(isinstance(items, list) and len(items) == 7, "a head of seven items")
-        return items
+        need(isinstance(items, list) and len(items) in {7, 8}, "a head of seven items, or eight")
+        need(type(items[-1]) is str or len(items) == 7, "a key")
+        return [*items, None][:8]
 
     def outline(self, id: bytes) -> tuple[list[bytes], bytes | None, int, int]:
         """Parents, jump, step and time, without what a whole reading checks."""

@@ -30,6 +30,7 @@ def records(draw):
         tags=tuple(draw(st.lists(st.text(), max_size=3))),
         meta=draw(st.binary(max_size=9)),
         root=draw(st.binary(max_size=9)),
+        key=draw(st.none() | st.text()),
     )
 
 
@@ -85,6 +86,7 @@ ROOT = CheckpointRecord((), None, "t", 0, 1, None, (), b"\xa0", b"\x01")
         {"thread": 5},
         {"created_ns": None},
         {"label": 5},
+        {"key": 5},
         {"tags": (5,)},
         {"meta": "x"},
         {"root": None},

@@ -194,10 +194,13 @@ def lived_in(place, request):
             messages.append({"role": "tool", "content": words(RNG.randrange(120))})
             label = "planned" if number % 9 == 0 else None
             meta = {"cost": number / 100, "note": words(300)} if number % 7 == 0 else {}
-            run.save({"messages": messages}, label=label, tags=["all"] * (number < 3), meta=meta)
+            key = f"turn {number}" if number % 11 == 0 else None
+            tags = ["all"] * (number < 3)
+            run.save({"messages": messages}, label=label, tags=tags, meta=meta, key=key)
         trial = run.fork("support/alice-b", at="~40")
         for number in range(20):
-            trial.save({"messages": messages[: 70 + number], "wrong": number})
+            state = {"messages": messages[: 70 + number], "wrong": number}
+            trial.save(state, key=None if number else "turn 0")
         store.checkpoint("support/alice~5").tag("golden", "also")
         store.checkpoint("support/alice@1").untag("all")
         gone = store.thread("gone")
@@ -229,6 +232,7 @@ def test_a_store_with_a_history(lived_in):
             for (id, record), (c, state, meta, tags) in zip(history, checkpoints, strict=True):
                 assert same(reader.load(record.root), state)
                 assert [record.thread, record.step, record.label] == [c.thread, c.step, c.label]
+                assert record.key == c.key
                 assert [p.hex() for p in record.parents] == ([c.parent] if c.parent else [])
                 assert same(record.meta, meta)
                 assert dt.datetime.fromtimestamp(record.created // 10**9, dt.UTC) == (
@@ -250,6 +254,9 @@ def test_postings_can_be_made_from_the_objects(lived_in):
                 lists.append(b"label\0" + record.label.encode())
             for name in lists:
                 made[name].add((record.created, id))
+            if record.key is not None:
+                place = int.from_bytes(blake3(record.thread.encode()).digest(7), "big")
+                made[b"key\0" + record.key.encode()].add((place, id))
         assert reader.postings() == {name: sorted(found) for name, found in made.items()}
 
 

@@ -11,6 +11,7 @@ from casckpt.history.names import check_label, check_tags, check_thread_name
 from casckpt.history.revision import (
     AtStep,
     Back,
+    Keyed,
     Labelled,
     MovesAgo,
     Revision,
@@ -26,7 +27,12 @@ TEXT = st.text(min_size=1, max_size=40).filter(
 )
 NAMES = TEXT.filter(lambda text: not set(text) & set("~^:@{}/-.") and len(text) < 64)
 NUMBERS = st.integers(0, 10**18 - 1)
-SUFFIXES = st.builds(Back, NUMBERS) | st.builds(AtStep, NUMBERS) | st.builds(Labelled, TEXT)
+SUFFIXES = (
+    st.builds(Back, NUMBERS)
+    | st.builds(AtStep, NUMBERS)
+    | st.builds(Labelled, TEXT)
+    | st.builds(Keyed, TEXT)
+)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +47,8 @@ SUFFIXES = st.builds(Back, NUMBERS) | st.builds(AtStep, NUMBERS) | st.builds(Lab
         (":planned", Revision(None, (Labelled("planned"),))),
         ("support/alice:planned~1", Revision("support/alice", (Labelled("planned"), Back(1)))),
         (':"a ~ \\"b\\" \\\\"@3', Revision(None, (Labelled('a ~ "b" \\'), AtStep(3)))),
+        ("a@=k-1~", Revision("a", (Keyed("k-1"), Back(1)))),
+        ('@="turn 7"', Revision(None, (Keyed("turn 7"),))),
         ("a@{1}~2:x/y", Revision("a", (MovesAgo(1), Back(2), Labelled("x/y")))),
         ("0a1b^", Revision("0a1b", (Back(1),))),
         ("benutzer/größe~0", Revision("benutzer/größe", (Back(0),))),

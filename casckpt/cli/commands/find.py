@@ -13,7 +13,7 @@ import click
 from casckpt.cli import exits, output
 from casckpt.cli.command import command, json_option
 from casckpt.cli.complete import complete_thread
-from casckpt.cli.params import meta_option
+from casckpt.cli.params import meta_option, page_options
 from casckpt.cli.session import Session, pass_session
 from casckpt.cli.times import moment
 
@@ -36,11 +36,12 @@ __all__ = ["find"]
 )
 @click.option("-l", "--label", help="With this label.")
 @click.option("-t", "--tag", help="With this tag.")
+@click.option("-k", "--key", help="With this key.")
 @meta_option("With this fact, JSON or text; repeatable.")
 @click.option("--since", type=moment, metavar="TIME", help="Not before (2026-11-20, '2h ago').")
 @click.option("--until", type=moment, metavar="TIME", help="Before.")
 @click.option("--pruned", is_flag=True, help="Those whose states were pruned, too.")
-@click.option("-n", "--limit", type=click.IntRange(0), help="At most so many.")
+@page_options
 @json_option
 @pass_session
 def find(
@@ -49,11 +50,14 @@ def find(
     prefix: str | None,
     label: str | None,
     tag: str | None,
+    key: str | None,
     meta: dict[str, Any],
     since: datetime | None,
     until: datetime | None,
     pruned: bool,
     limit: int | None,
+    after: str | None,
+    offset: int,
     as_json: bool,
 ) -> None:
     """List the checkpoints that fit every condition, newest first.
@@ -66,11 +70,14 @@ def find(
             prefix=prefix,
             label=label,
             tag=tag,
+            key=key,
             meta=meta or None,
             since=since,
             until=until,
             pruned=pruned,
             limit=limit,
+            after=after,
+            offset=offset,
         )
         for checkpoint in found:
             if as_json:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 import click
 
 import casckpt
 from casckpt.cli import exits, lanes, output, style
 from casckpt.cli.command import command, json_option
-from casckpt.cli.complete import complete_revision
+from casckpt.cli.complete import complete_revision, complete_thread
 from casckpt.cli.heads import Heads
+from casckpt.cli.params import page_options
 from casckpt.cli.session import Session, pass_session
 from casckpt.cli.times import moment
 
@@ -40,7 +42,10 @@ __all__ = ["log"]
 @click.option("--graph", is_flag=True, help="Draw the forks, one line a checkpoint.")
 @click.option("--brief", is_flag=True, help="In a graph: heads, forks and tags; count the rest.")
 @click.option("--oneline", is_flag=True, help="One line a checkpoint.")
-@click.option("-n", "--limit", type=click.IntRange(0), help="At most so many.")
+@page_options
+@click.option(
+    "--prefix", shell_complete=complete_thread, help="Saved in a thread whose name begins so."
+)
 @click.option("-l", "--label", help="Only with this label.")
 @click.option("-t", "--tag", help="Only with this tag.")
 @click.option("--since", type=moment, metavar="TIME", help="Not before (2026-11-20, '2h ago').")
@@ -54,6 +59,9 @@ def log(
     brief: bool,
     oneline: bool,
     limit: int | None,
+    after: str | None,
+    offset: int,
+    prefix: str | None,
     label: str | None,
     tag: str | None,
     since: datetime | None,
@@ -69,6 +77,16 @@ def log(
     if graph and filtered:
         msg = "--graph draws whole histories: no --label, --tag, --since or --until with it"
         raise click.UsageError(msg, click.get_current_context())
+    if graph and (after is not None or offset or prefix is not None):
+        msg = "--graph draws from the heads: no --after, --offset or --prefix with it"
+        raise click.UsageError(msg, click.get_current_context())
+    if revision is not None and prefix is not None:
+        msg = "--prefix is for the whole store: leave THREAD out, or --prefix"
+        raise click.UsageError(msg, click.get_current_context())
+    wanted: dict[str, Any] = {
+        "label": label, "tag": tag, "since": since, "until": until,
+        "limit": limit, "after": after, "offset": offset,
+    }  # fmt: skip
     with session.read() as store:
         start = None if revision is None else store.checkpoint(revision)
         if graph:
@@ -78,13 +96,9 @@ def log(
                 return
             found: Iterable[casckpt.Checkpoint] = chosen
         elif start is None:
-            found = store.find(
-                label=label, tag=tag, since=since, until=until, pruned=True, limit=limit
-            )
+            found = store.find(**wanted, prefix=prefix, pruned=True)
         else:
-            found = store.thread(start.thread).log(
-                at=start, label=label, tag=tag, since=since, until=until, limit=limit
-            )
+            found = store.thread(start.thread).log(at=start, **wanted)
         home = None if start is None else start.thread
         _print(store, found, home=home, oneline=oneline, as_json=as_json)
 

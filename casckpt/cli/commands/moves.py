@@ -11,6 +11,7 @@ import casckpt
 from casckpt.cli import exits, output, style
 from casckpt.cli.command import command, json_option
 from casckpt.cli.complete import complete_revision, complete_thread
+from casckpt.cli.params import offset_option
 from casckpt.cli.session import Session, pass_session
 from casckpt.cli.values import clean
 
@@ -129,12 +130,18 @@ def rm(session: Session, names: tuple[str, ...], as_json: bool) -> None:
 )
 @click.argument("thread", shell_complete=complete_thread)
 @click.option("-n", "--limit", type=click.IntRange(0), help="At most so many.")
+@click.option(
+    "--after", metavar="POSITION", help="Only those behind this one (its position in --json)."
+)
+@offset_option
 @json_option
 @pass_session
-def reflog(session: Session, thread: str, limit: int | None, as_json: bool) -> None:
+def reflog(
+    session: Session, thread: str, limit: int | None, after: str | None, offset: int, as_json: bool
+) -> None:
     """List the moves of THREAD's head, newest first: saves, rewinds, forks, undos."""
     with session.read() as store:
-        moves = store.thread(thread).reflog(limit=limit)
+        moves = store.thread(thread).reflog(limit=limit, after=after, offset=offset)
         if as_json:
             for move in moves:
                 output.print_json(output.move_fields(thread, move))

@@ -45,6 +45,7 @@ __all__ = ["save"]
 @click.argument("file", required=False, type=click.Path())
 @click.option("-l", "--label", help="What kind of moment this is.")
 @click.option("-t", "--tag", "tags", multiple=True, help="A mark to find it by; repeatable.")
+@click.option("-k", "--key", help="An id of your own, one in the thread.")
 @meta_option("A fact about it, JSON or text; repeatable.")
 @click.option(
     "--expect",
@@ -66,6 +67,7 @@ def save(
     label: str | None,
     tags: tuple[str, ...],
     meta: dict[str, Any],
+    key: str | None,
     expect: str | None,
     path: str | None,
     form: str,
@@ -86,7 +88,7 @@ def save(
         state = from_cbor(data) if form == "cbor" else from_json(data, plain=plain)
     with session.open_or_create() as store:
         run = store.thread(thread)
-        wanted: dict[str, Any] = {"label": label, "tags": tags, "meta": meta}
+        wanted: dict[str, Any] = {"label": label, "tags": tags, "meta": meta, "key": key}
         if expect is not None:
             wanted["expect"] = _expected(run, expect)
         if path is None:

@@ -10,6 +10,7 @@ import click
 from casckpt.cli import exits, output, style
 from casckpt.cli.command import command, json_option
 from casckpt.cli.complete import complete_thread
+from casckpt.cli.params import offset_option
 from casckpt.cli.session import Session, pass_session
 from casckpt.cli.values import clean
 
@@ -31,14 +32,15 @@ __all__ = ["threads"]
 @click.option(
     "--after", shell_complete=complete_thread, metavar="THREAD", help="Only those behind this one."
 )
+@offset_option
 @json_option
 @pass_session
 def threads(
-    session: Session, prefix: str, limit: int | None, after: str | None, as_json: bool
+    session: Session, prefix: str, limit: int | None, after: str | None, offset: int, as_json: bool
 ) -> None:
     """List threads by name, those that begin with PREFIX."""
     with session.read() as store:
-        found = store.threads(prefix=prefix, limit=limit, after=after)
+        found = store.threads(prefix=prefix, limit=limit, after=after, offset=offset)
         if as_json:
             for info in found:
                 output.print_json(output.thread_fields(info))
