@@ -41,3 +41,30 @@ def test_as_json():
     assert fields["states_bytes"] == found.states_bytes
     assert fields["kinds"]["checkpoint"]["objects"] == 16
     assert fields["dedup_factor"] == round(found.dedup_factor, 2)
+
+
+def test_what_the_whole_store_holds():
+    now = iter(range(10**9, 10**12, 10**9))
+    with casckpt.open("memory:", clock=lambda: next(now)) as store:
+        empty = store.stats()
+        assert (empty.first, empty.begun, empty.labels) == (None, None, {})
+        assert not empty.span
+        assert json.loads(json.dumps(empty.to_dict()))["updated"] is None
+        run = store.thread("t")
+        first = run.save(0, label="a", tags=["x"])
+        run.save(1, label="b")
+        store.thread("u").save(2, label="b", tags=["y", "x"])
+        last = run.save(3, label="b")
+        first.untag("x").tag("z")
+        found = store.stats()
+        assert found.labels == {"b": 3, "a": 1}
+        assert found.tags == {"y": 1, "x": 1, "z": 1}
+        assert (found.first, found.last) == (first.id, last.id)
+        assert (found.begun, found.updated) == (first.created_at, last.created_at)
+        assert found.span == last.created_at - first.created_at
+        run.prune(casckpt.Retention(keep_last=1, keep_tagged=False))
+        assert (store.stats().checkpoints, store.stats().pruned) == (4, 2)
+        store.gc(grace=0)
+        after = store.stats()
+        assert (after.checkpoints, after.pruned, after.labels) == (2, 2, {"b": 3, "a": 1})
+        assert json.loads(json.dumps(after.to_dict()))["first"] == first.id

@@ -5,6 +5,7 @@ Imports: click, casckpt, casckpt.cli.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import click
@@ -50,12 +51,17 @@ def stats(session: Session, thread: str | None, as_json: bool) -> None:
         output.print_json({"store": str(session.path), **found.to_dict()})
         return
     factor = found.dedup_factor
+    pruned = f", {found.pruned:,} pruned" if found.pruned else ""
     less = f", {factor:,.1f} times less than the states" if factor > 1 else ""
     rows = [
         ("store", clean(str(session.path))),
         ("engine", clean(found.engine)),
         ("threads", f"{found.threads:,}"),
-        ("checkpoints", f"{found.checkpoints:,}"),
+        ("checkpoints", f"{found.checkpoints:,}{pruned}"),
+        ("first", _moment(found.first, found.begun)),
+        ("last", _moment(found.last, found.updated)),
+        ("labels", _counted(found.labels)),
+        ("tags", _counted(found.tags)),
         ("states", f"{style.size(found.states_bytes)} if each were written whole"),
         ("objects", f"{found.objects:,}"),
         ("uncompressed", style.size(found.payload_bytes)),
@@ -105,6 +111,10 @@ def _thread_stats(thread: casckpt.Thread, as_json: bool) -> None:
         ]
         for line in style.table(part_rows, right={0}):
             click.echo(line)
+
+
+def _moment(id: str | None, time: datetime | None) -> str:
+    return "none" if id is None or time is None else f"{id[:16]}  {iso(time)}"
 
 
 def _counted(counts: dict[str, int]) -> str:
