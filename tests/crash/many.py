@@ -87,7 +87,8 @@ def check(path: Path, told: dict[str, list[tuple[str, str]]]) -> list[str]:
     wrong = []
     with casckpt.open(path, create=False, durability="none") as store:
         report = store.fsck()
-        wrong += [f"fsck: {finding}" for finding in report]
+        # Untidy it may be: blocks that serve nobody, until the gc below.
+        wrong += [f"fsck: {finding}" for finding in report if finding.severity == "damage"]
         store.gc(grace=0)
         for name, acknowledged in told.items():
             history = {c.id for c in store.thread(name).log()}

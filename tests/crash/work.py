@@ -272,14 +272,18 @@ def perform(
         for number, step in enumerate(steps):
             clock.step = number
             yield "begin", number, store
-            while True:
-                try:
-                    step.run(store, random.Random(f"{seed} {number}"))
-                except StorageError:
-                    if not patience:
-                        raise
-                    patience -= 1
-                    yield "failed", number, store
-                else:
-                    break
+            while not _done(step, store, random.Random(f"{seed} {number}"), patience):
+                patience -= 1
+                yield "failed", number, store
             yield "done", number, store
+
+
+def _done(step: Step, store: Store, rng: random.Random, patience: int) -> bool:
+    """Whether a step succeeded; nothing of its error stays alive."""
+    try:
+        step.run(store, rng)
+    except StorageError:
+        if not patience:
+            raise
+        return False
+    return True

@@ -9,7 +9,7 @@ import lmdb
 import pytest
 
 from casckpt.errors import StorageError
-from casckpt.storage.lmdb import open_lmdb, space
+from casckpt.storage.lmdb import environment, open_lmdb
 from casckpt.testing.common import new_object
 
 OPEN = lmdb.open
@@ -22,7 +22,7 @@ def test_a_map_that_is_refused_is_tried_smaller(
     """The second is what valgrind answers."""
     open_lmdb(tmp_path / "s", b"header").close()
     sizes: list[int] = []
-    allowed = space.MAP_BYTES_MIN * 4
+    allowed = environment.MAP_BYTES_MIN * 4
 
     def refusing(*args: Any, map_size: int, **options: Any) -> Any:
         sizes.append(map_size)
@@ -35,7 +35,7 @@ def test_a_map_that_is_refused_is_tried_smaller(
     engine.commit([new_object(b"x")])
     assert engine.stats()["objects"] == 1
     engine.close()
-    assert sizes[0] == space.MAP_BYTES
+    assert sizes[0] == environment.MAP_BYTES
     assert sizes[-1] <= allowed
     allowed = 0
     with pytest.raises(StorageError):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from casckpt.errors import StorageError
-from casckpt.storage.lmdb import open_lmdb, space
+from casckpt.storage.lmdb import environment, open_lmdb, space
 
 
 def test_a_reader_waits_for_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +18,7 @@ def test_a_reader_waits_for_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     taken, enough = threading.Event(), threading.Event()
 
     def hold() -> None:
-        held = [here.env.begin() for _ in range(space.READERS_MAX)]
+        held = [here.env.begin() for _ in range(environment.READERS_MAX)]
         taken.set()
         enough.wait(10)
         for txn in held:

@@ -3,7 +3,9 @@
 `open_lmdb` is what others use. The pieces, from the file upwards:
 
 - `files` makes and recognises the directory; `space` is the open file, shared in the
-  process, with its transactions (`gate`: when the map may move; `faults`: LMDB's errors);
+  process, with its transactions (`gate`: when the map may move; `faults`: LMDB's errors;
+  `environment`: how LMDB is told to open it; `registry`: what is open; `arrears`: what writes
+  that failed have left to do);
 - `tables` and `row` are the layout; `index`, `refs`, `posts`, `feed` and `leases` each know
   the bytes of one table or corner; `caches` says what may be remembered, and why;
 - `objects` and `browse` read; `plan` works a commit out, `commit` carries it out;

@@ -18,7 +18,6 @@ Imports: errors, ids, frame, moves, the engine interface, its neighbours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from casckpt.errors import StorageError
@@ -113,8 +112,7 @@ class _Work:
         """Take the lease back; the rows already written are garbage."""
         if self.lease is not None:
             lease = self.lease
-            with suppress(StorageError):  # it ends with this process anyway
-                self.space.write(lambda txn: leases.drop(txn, self.space.tables, lease))
+            self.space.clear(lambda txn: leases.drop(txn, self.space.tables, lease))
 
 
 class _Attempt:

@@ -48,7 +48,7 @@ def compact(space: Space, progress: Progress | None) -> CompactReport:
     """See `Engine.compact`."""
     began = time.perf_counter()
     path = Path(space.path)
-    before = (path / files.DATA).stat().st_size
+    before = files.size(path)
     workshop: list[Path] = []
 
     def build() -> Path:
@@ -66,7 +66,7 @@ def compact(space: Space, progress: Progress | None) -> CompactReport:
     finally:
         for folder in workshop:
             shutil.rmtree(folder, ignore_errors=True)
-    after = (path / files.DATA).stat().st_size
+    after = files.size(path)
     return CompactReport(before, after, time.perf_counter() - began)
 
 

@@ -9,12 +9,12 @@ Imports: errors, ids, the engine interface, limits, its neighbours.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from casckpt.errors import ClosedError, CorruptError, InvalidInputError, StorageError
+from casckpt.errors import ClosedError, CorruptError, InvalidInputError
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import (
     Children,
@@ -171,8 +171,7 @@ class LmdbEngine:
         try:
             yield self._stage
         finally:
-            with suppress(StorageError):  # it ends with this process anyway
-                here.write(lambda txn: leases.drop(txn, here.tables, key))
+            here.clear(lambda txn: leases.drop(txn, here.tables, key))
 
     def _stage(self, objects: Sequence[NewObject]) -> None:
         here = self._open()

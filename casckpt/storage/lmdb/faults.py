@@ -21,7 +21,7 @@ from casckpt.errors import (
     StorageError,
 )
 
-__all__ = ["of_lmdb", "of_os"]
+__all__ = ["of_either", "of_lmdb", "of_os"]
 
 _DAMAGE = (
     lmdb.CorruptedError,
@@ -74,6 +74,11 @@ def _strerror(number: int) -> str:
     import os
 
     return os.strerror(number)
+
+
+def of_either(error: lmdb.Error | OSError, path: str) -> CasckptError:
+    """What to raise instead of one or the other."""
+    return of_os(error, path) if isinstance(error, OSError) else of_lmdb(error, path)
 
 
 def of_os(error: OSError, path: str) -> StorageError:

@@ -29,11 +29,13 @@ __all__ = [
     "DATA",
     "LOCK",
     "create",
+    "expect_same",
     "expect_store",
     "expect_whole",
     "identity",
     "page_problems",
     "seize",
+    "size",
     "swap",
 ]
 
@@ -49,6 +51,43 @@ def identity(path: Path) -> tuple[int, int]:
     """Device and inode of the data file: one file has one open environment a process."""
     stat = (path / DATA).stat()
     return stat.st_dev, stat.st_ino
+
+
+def expect_same(data: str, opened: tuple[int, int]) -> None:
+    """Refuse to write to a file that nobody will find: it is not where it was opened.
+
+    Raises:
+        StorageError: it was deleted, moved or replaced.
+    """
+    try:
+        stat = Path(data).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError:  # this process may no longer look there; that says nothing
+        return
+    else:
+        if (stat.st_dev, stat.st_ino) == opened:
+            return
+    raise _gone(Path(data).parent)
+
+
+def _gone(path: Path) -> StorageError:
+    msg = f"{path} was deleted, moved or replaced while it was open: close it and open it again"
+    return StorageError(msg, path=str(path), gone=True)
+
+
+def size(path: Path) -> int:
+    """Bytes of the data file of a store that is open.
+
+    Raises:
+        StorageError: it is gone, or the disk fails.
+    """
+    try:
+        return (path / DATA).stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        raise _gone(path) from None
+    except OSError as error:
+        raise faults.of_os(error, str(path)) from error
 
 
 def expect_store(path: Path) -> None:

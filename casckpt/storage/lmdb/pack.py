@@ -117,7 +117,7 @@ class Packer:
             if self.is_complete:
                 self._unused = unused
         finally:
-            self.space.write(self._end)
+            self.space.clear(self._end)
 
     def report(self) -> PackReport:
         """What was done."""

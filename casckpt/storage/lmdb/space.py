@@ -34,20 +34,17 @@ import lmdb
 
 from casckpt.errors import ClosedError, InvalidInputError, StorageError
 from casckpt.storage.lmdb import faults, files, tables
+from casckpt.storage.lmdb.arrears import Arrears
 from casckpt.storage.lmdb.caches import Payloads, Seqs
+from casckpt.storage.lmdb.environment import MAP_BYTES, open_environment
 from casckpt.storage.lmdb.gate import Gate
+from casckpt.storage.lmdb.registry import Registry
 
-__all__ = ["DURABILITIES", "Reading", "Space", "acquire"]
+__all__ = ["DURABILITIES", "MAP_BYTES", "Reading", "Space", "acquire"]
 
-READERS_MAX: Final = 126
-"""At the same instant, in all processes: as many as fit the lock file's first 8 KB."""
 READER_WAIT_SECONDS: Final = 0.002
 READER_WAITS_MAX: Final = 1000
 """A reader that finds no place waits: the others are done within milliseconds."""
-MAP_BYTES: Final = 1 << 40
-"""Address space, not disk: so that growing, which stops everybody for a moment, is rare."""
-MAP_BYTES_MIN: Final = 1 << 26
-"""Tried downwards to this, where the address space is limited."""
 DURABILITIES: Final = ("none", "relaxed", "full")
 
 T = TypeVar("T")
@@ -68,6 +65,8 @@ class Space:
         self.dead = ""
         self._map_bytes = map_bytes
         self._guard: int | None = None
+        self._data = str(path.absolute() / files.DATA)  # the current directory may change
+        self._arrears = Arrears()
         self._open()
 
     def _open(self) -> None:
@@ -76,7 +75,13 @@ class Space:
             # Another process may put a compacted file there at this moment. Once LMDB has
             # locked the one that it opened, nobody does.
             identity = files.identity(Path(self.path))
-            self.env = self._environment(self._map_bytes)
+            self.env = open_environment(
+                self.path,
+                read_only=self.read_only,
+                durability=self.durability,
+                map_bytes=self._map_bytes,
+            )
+            self._identity = identity
             if files.identity(Path(self.path)) == identity:
                 break
             self.env.close()
@@ -96,32 +101,6 @@ class Space:
         if self._guard is not None:
             os.close(self._guard)
             self._guard = None
-
-    def _environment(self, map_bytes: int) -> lmdb.Environment:
-        options: dict[str, Any] = {
-            "max_dbs": tables.COUNT_MAX,
-            "max_readers": READERS_MAX,
-            "max_spare_txns": 0,  # one kept in reserve would lose its slot to a forked child
-            "mode": 0o666,
-            "create": False,
-            "readonly": self.read_only,
-            "metasync": self.durability == "full",
-            "sync": self.durability != "none",
-        }
-        while True:
-            try:
-                return lmdb.open(self.path, map_size=map_bytes, **options)
-            except (lmdb.MemoryError, lmdb.InvalidParameterError):  # the latter: emulators
-                if map_bytes <= MAP_BYTES_MIN:
-                    raise
-                map_bytes //= 4
-            except lmdb.Error as error:
-                # A directory or disk without write permission: no lock file, no lock.
-                if not self.read_only or not options.get("lock", True):
-                    raise
-                if not isinstance(faults.of_lmdb(error, self.path), StorageError):
-                    raise
-                options["lock"] = False
 
     def free_readers(self) -> int:
         """Free the slots of readers that were killed: LMDB keeps old pages for them."""
@@ -156,10 +135,13 @@ class Space:
         self.check_alive()
         if self.read_only:
             return
+        if self._arrears.sync_failed:
+            self.write(lambda _: None)
         self.gate.enter()
         try:
             self.env.sync(True)
         except lmdb.Error as error:
+            self._arrears.sync_failed = True
             raise faults.of_lmdb(error, self.path) from error
         finally:
             self.gate.leave()
@@ -182,6 +164,7 @@ class Space:
         attempts = 0
         with self.writer:
             while True:
+                env = self.env
                 try:
                     return self._write_once(work)
                 except lmdb.MapFullError:
@@ -189,12 +172,11 @@ class Space:
                 except lmdb.MapResizedError:
                     self._adopt()
                 except lmdb.PanicError as error:
-                    # LMDB could not write its root page. The file is sound; the environment
-                    # must be opened anew. Once: a disk that is still full fails again.
+                    # Once: a disk that is still full fails again.
                     attempts += 1
                     if attempts > 1:
                         raise faults.of_lmdb(error, self.path) from error
-                    self.reopen()
+                    self.revive(env)
                 except lmdb.Error as error:
                     raise faults.of_lmdb(error, self.path) from error
 
@@ -203,8 +185,15 @@ class Space:
         try:
             txn = self.env.begin(write=True)
             try:
+                settled = self._make_good(txn)
                 result = work(txn)
-                txn.commit()
+                files.expect_same(self._data, self._identity)
+                try:
+                    txn.commit()
+                except lmdb.Error:
+                    self._arrears.sync_failed = True
+                    raise
+                self._arrears.done(settled)
             except BaseException:
                 with self.gate.calm():
                     txn.abort()
@@ -212,6 +201,35 @@ class Space:
             return result
         finally:
             self.gate.leave()
+
+    def _make_good(self, txn: Any) -> int:
+        try:
+            size = self.env.stat()["psize"]
+            whole = self.durability == "none"
+            return self._arrears.make_good(txn, self._data, size, whole=whole)
+        except OSError as error:
+            raise faults.of_os(error, self.path) from error
+
+    def clear(self, work: Callable[[Any], object]) -> None:
+        """As `write`; if the disk fails, then in the next write that succeeds."""
+        try:
+            self.write(work)
+        except StorageError:
+            self._arrears.add(work)
+
+    def revive(self, env: lmdb.Environment) -> None:
+        """Open the file, which is sound, anew: LMDB could not write its root page, and `env`
+        has refused all work since. Another OS thread may have done it.
+        """
+        with self.gate.alone():
+            if self.env is not env:
+                return
+            files.expect_same(self._data, self._identity)
+            self._close()
+            try:
+                self._open()
+            except (lmdb.Error, OSError) as error:
+                raise faults.of_either(error, self.path) from error
 
     def _enlarge(self) -> None:
         with self.gate.alone():
@@ -257,6 +275,7 @@ class Space:
             self.users += 1  # so that it is not released meanwhile
         try:
             with self.writer, self.gate.alone():
+                files.expect_same(self._data, self._identity)
                 self._close()
                 try:
                     self._guard = files.seize(Path(self.path))
@@ -300,11 +319,15 @@ class Reading:
         while True:
             space.check_alive()
             space.gate.enter()
+            env = space.env
             try:
                 self._txn = space.env.begin(buffers=self._buffers)  # type: ignore[call-overload]  # either is fine
             except lmdb.MapResizedError:
                 space.gate.leave()
                 space._adopt()  # noqa: SLF001 (a space and its transactions are one thing)
+            except lmdb.PanicError:
+                space.gate.leave()
+                space.revive(env)
             except lmdb.ReadersFullError as error:
                 freed = space.env.reader_check()
                 space.gate.leave()
@@ -331,28 +354,7 @@ class Reading:
             raise faults.of_lmdb(error, self._space.path) from error
 
 
-class _Registry:
-    """The open spaces of this process, and those a parent had open when it forked."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.spaces: dict[tuple[int, int], Space] = {}
-        self.inherited: dict[tuple[int, int], Space] = {}
-
-    def after_fork(self) -> None:
-        self.lock = threading.Lock()
-        for key, space in self.spaces.items():
-            space.dead = (
-                f"{space.path} was opened before this process was forked: "
-                "close it before the fork, or open it again after"
-            )
-            self.inherited[key] = space
-        self.spaces = {}
-
-
-_registry = _Registry()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_registry.after_fork)
+_registry: Registry[Space] = Registry()
 
 
 def acquire(path: Path, *, read_only: bool, durability: str, map_bytes: int = MAP_BYTES) -> Space:
@@ -376,10 +378,8 @@ def acquire(path: Path, *, read_only: bool, durability: str, map_bytes: int = MA
             elif space.read_only and not read_only:
                 with space.writer:
                     space.reopen(read_only=False, durability=durability)
-        except lmdb.Error as error:
-            raise faults.of_lmdb(error, str(path)) from error
-        except OSError as error:
-            raise faults.of_os(error, str(path)) from error
+        except (lmdb.Error, OSError) as error:
+            raise faults.of_either(error, str(path)) from error
         space.users += 1
         return space
 

@@ -60,7 +60,7 @@ def stats(space: Space) -> dict[str, Any]:
         more = len(slice_) == browse.SLICE
         below = slice_[-1][0] if slice_ else None
     taken, page_bytes = _pages(space)
-    file_bytes = Path(space.path, files.DATA).stat().st_size
+    file_bytes = files.size(Path(space.path))
     totals = {name: sum(kind[name] for kind in kinds.values()) for name in ENTRY}
     totals["stored_bytes"] = rows_bytes + blocks["stored_bytes"]
     return {

@@ -159,7 +159,7 @@ class Collector:
                 yield from self._sweep()
         finally:
             if not self._dry_run:
-                self.space.write(self._end)
+                self.space.clear(self._end)
 
     def report(self) -> GcReport:
         """What was done, or in a dry run would be."""

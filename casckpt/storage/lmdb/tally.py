@@ -105,7 +105,7 @@ def tally(space: Space) -> Tally:
         busy = leases.holder(txn, here, leases.GC) is not None
         used = META_PAGES + sum(pages(txn.stat(table)) for table in here)
         page_bytes = txn.stat(here.meta)["psize"]
-    file_bytes = Path(space.path, files.DATA).stat().st_size
+    file_bytes = files.size(Path(space.path))
     return Tally(
         objects=count,
         objects_after_gc=memory.gc_rows,
