@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal
 
-from casckpt.errors import NotAStoreError
+from casckpt.errors import InvalidInputError, NotAStoreError
 from casckpt.format import header
 from casckpt.history.ledger import Ledger
 from casckpt.history.retaining import retain
@@ -43,6 +43,7 @@ def open_store(
     allow: Iterable[str] = (),
     clock: Callable[[], int] | None = None,
     retention: Retention | Mapping[str, Retention] | None = None,
+    engine: Callable[[str, bytes], Engine] | None = None,
 ) -> Store:
     """Open a store.
 
@@ -57,6 +58,9 @@ def open_store(
         clock: nanoseconds since 1970-01-01 UTC; None: this machine's clock.
         retention: what stays of threads that are saved to (docs/retention.md); or a map from
             beginnings of names to that.
+        engine: makes what keeps the bytes, in place of LMDB or memory; called with the path, and
+            the header that a new store is to have. `create`, `read_only` and `durability` are
+            then its own affair, and must not be given.
 
     Raises:
         NotAStoreError: something else is there, or nothing and it may not be made.
@@ -72,24 +76,32 @@ def open_store(
         registry.allow(module)
     where = os.fsdecode(path)
     fresh = header.encode(str(uuid.uuid4()), clock())
-    engine: Engine
-    if where == MEMORY:
-        if read_only or not create:
-            raise NotAStoreError("a store in memory is always a new one", path=where)
-        engine = MemoryEngine(fresh)
+    if engine is not None:
+        if read_only or not create or durability != "full":
+            raise InvalidInputError("engine= takes no create=, read_only= or durability=")
+        made = engine(where, fresh)
     else:
-        # Imported when it is needed: stores in memory need no LMDB.
-        from casckpt.storage.lmdb import open_lmdb
-
-        engine = open_lmdb(
-            where, create=create, header=fresh, read_only=read_only, durability=durability
-        )
+        made = _engine(where, fresh, create=create, read_only=read_only, durability=durability)
     try:
-        header.check(engine.header(), where)
+        header.check(made.header(), where)
     except BaseException:
-        engine.close()
+        made.close()
         raise
-    ledger = Ledger(engine, registry, clock)
+    ledger = Ledger(made, registry, clock)
     if policies is not None and not read_only:
         retain(ledger, policies)
     return Store(ledger, registry, where)
+
+
+def _engine(
+    where: str, fresh: bytes, *, create: bool, read_only: bool, durability: Durability
+) -> Engine:
+    """One of ours, by the path."""
+    if where == MEMORY:
+        if read_only or not create:
+            raise NotAStoreError("a store in memory is always a new one", path=where)
+        return MemoryEngine(fresh)
+    # Imported when it is needed: stores in memory need no LMDB.
+    from casckpt.storage.lmdb import open_lmdb
+
+    return open_lmdb(where, create=create, header=fresh, read_only=read_only, durability=durability)

@@ -27,7 +27,7 @@ from casckpt.listed import ThreadInfo
 from casckpt.opening import Durability, open_store
 from casckpt.path import Step
 from casckpt.prune import PruneReport
-from casckpt.storage.engine import CompactReport, PackReport
+from casckpt.storage.engine import CompactReport, Engine, PackReport
 from casckpt.store import Store as Plain
 from casckpt.tree.diff import Diff
 from casckpt.upkeep.fsck import Level
@@ -335,6 +335,7 @@ def open_store_async(
     allow: Iterable[str] = (),
     clock: Callable[[], int] | None = None,
     retention: Retention | Mapping[str, Retention] | None = None,
+    engine: Callable[[str, bytes], Engine] | None = None,
     readers: int = READERS_DEFAULT,
 ) -> Opening:
     """Open a store whose I/O is awaited: `async with casckpt.aio.open(...) as store`.
@@ -350,6 +351,7 @@ def open_store_async(
         allow: modules whose classes are restored, if they have been imported.
         clock: nanoseconds since 1970-01-01 UTC; None: this machine's clock.
         retention: what stays of the threads that are saved to.
+        engine: makes what keeps the bytes; see `casckpt.open`.
         readers: OS threads that read; one more writes.
     """
     work = partial(
@@ -362,5 +364,6 @@ def open_store_async(
         allow=allow,
         clock=clock,
         retention=retention,
+        engine=engine,
     )
     return Opening(work, readers)
