@@ -40,9 +40,8 @@ def test_writers_are_killed_beside_others() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("torn", [False, True])
-@pytest.mark.parametrize("durability", ["full", "none"])
-def test_killed_at_every_call(durability: str, *, torn: bool) -> None:
+@pytest.mark.parametrize(("durability", "torn"), [("full", False), ("none", True)])
+def test_killed_at_every_call(durability: str, torn: bool) -> None:
     found = drive("killing", seed=1 + 2 * torn, durability=durability, torn=torn)
     assert found["faults"] == []
     assert found["kills"] > 300
@@ -54,6 +53,6 @@ def test_killed_at_every_call(durability: str, *, torn: bool) -> None:
 
 @pytest.mark.slow
 def test_many_writers_are_killed_often() -> None:
-    found = drive("many", rounds=120, writers=4)
+    found = drive("many", rounds=50, writers=4)
     assert found["faults"] == []
-    assert found["kills"] == 360
+    assert found["kills"] == 150

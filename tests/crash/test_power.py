@@ -81,6 +81,6 @@ def test_making_a_store_without_syncs_is_caught() -> None:
 @pytest.mark.parametrize("durability", ["full", "relaxed"])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_thousands_of_images(durability: str, seed: int) -> None:
-    found = drive("power", seed=seed, durability=durability, images_max=1200)
+    found = drive("power", seed=seed, durability=durability, images_max=800)
     assert found["faults"] == []
-    assert found["images"] == 1200
+    assert found["images"] == 800
