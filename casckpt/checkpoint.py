@@ -102,7 +102,8 @@ class Checkpoint:
         if note is None:
             return None
         at = None if note.time_ns is None else from_ns(note.time_ns)
-        return Pruned(at=at, why=note.why, collected=self._point.left is not None)
+        taken = self._point.left is not None or not pruned.is_marked(self._ledger, self._point)
+        return Pruned(at=at, why=note.why, collected=taken)
 
     @property
     def meta(self) -> dict[str, Any]:

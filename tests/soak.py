@@ -269,9 +269,9 @@ LEVEL = {
 }
 LATENCY = {
     # loose: who else uses the machine is seen here first
-    "save_ms": (2.0, 1.0),
-    "load_ms": (2.0, 1.0),
-    "upkeep_s": (2.0, 1.0),
+    "save_ms": (1.5, 1.0),
+    "load_ms": (1.5, 1.0),
+    "upkeep_s": (1.5, 1.0),
 }
 
 

@@ -76,6 +76,8 @@ class Ancestry:
         self._cache: OrderedDict[ObjectId, Point] = OrderedDict()
         self._last: tuple[ObjectId, CheckpointRecord] | None = None
         """The record asked for last: who looks for a head asks for its state next."""
+        self.gc_seen: int | None = None
+        """For `pruned.catch_up`: the version of what is remembered of gc, when it looked last."""
         self._lock = Lock()
 
     def record(self, oid: ObjectId) -> CheckpointRecord:

@@ -61,10 +61,12 @@ def _run(item: Any) -> Run | None:
     return None
 
 
-def remember(engine: Engine, before: list[Run], run: Run) -> None:
+def remember(engine: Engine, before: list[Run], run: Run, *, replaced: bool = False) -> None:
     """Write down a run, if it removed anything, with those `before` it.
 
-    gc forgets refs without a target, this one too; so it is written again after each.
+    gc forgets refs without a target, this one too; so it is written again after each. Where gc
+    only `replaced` something, the ref moves all the same: others see by its version that what
+    they remember of checkpoints may be out of date (`pruned.catch_up`).
     """
     kept, left = [], PREFIXES_MAX * PREFIX_BYTES
     for one in [run, *before][:RUNS_MAX]:
@@ -73,7 +75,7 @@ def remember(engine: Engine, before: list[Run], run: Run) -> None:
             left -= len(kept[-1].prefixes)
     ref = engine.ref(REF)
     info = cbor.encode_plain([[*one] for one in kept])
-    if kept and (ref is None or ref.info != info):
+    if replaced or (kept and (ref is None or ref.info != info)):
         engine.commit(refs=[RefUpdate(REF, None, expect=ANY, info=info)])
 
 

@@ -25,7 +25,7 @@ from casckpt.history.ancestry import Point
 from casckpt.history.ledger import Ledger
 from casckpt.history.lost import Lost
 from casckpt.history.meta import check_meta, matches
-from casckpt.history.pruned import is_marked
+from casckpt.history.pruned import catch_up, is_marked
 from casckpt.history.states import load_meta
 from casckpt.history.tags import tags_of
 from casckpt.history.times import to_ns
@@ -108,6 +108,7 @@ def find(
     """
     check_limit(limit)
     check_offset(offset)
+    catch_up(ledger)
     stop = None if limit is None else limit + offset
     lost = Lost()
     if query.key is not None:

@@ -193,6 +193,7 @@ def moves(ledger: Ledger, name: str, after: str | None = None) -> Iterator[Move]
     Raises:
         NotFoundError: there never was such a thread or move, or gc has forgotten it.
     """
+    pruned.catch_up(ledger)
     ref = ledger.ref(name)
     if ref is None:
         raise NotFoundError(f"no thread {name}", thread=name)

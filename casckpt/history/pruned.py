@@ -12,18 +12,19 @@ looks afterwards whether somebody moved there meanwhile. So a head is never mark
 Invariants: a mark and the log entry that tells of it are one commit. The log is a memory, as
 of gc's runs: what is forgotten of it makes an error say less, and nothing else.
 
-Imports: errors, ids, format (records), storage (engine interface), history (ancestry, ledger,
-notes, times).
+Imports: errors, ids, format (records), storage (engine interface), history (ancestry,
+collected, ledger, notes, times).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from casckpt.errors import CorruptError, NotFoundError, PrunedError
 from casckpt.format.records import CheckpointRecord, PruneNote
-from casckpt.history import notes
+from casckpt.history import collected, notes
 from casckpt.history.ancestry import Point
 from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
 from casckpt.history.notes import Note
@@ -40,6 +41,7 @@ from casckpt.storage.engine import (
 __all__ = [
     "MARKS_MAX",
     "Run",
+    "catch_up",
     "count_of",
     "error",
     "is_marked",
@@ -81,9 +83,29 @@ def record(ledger: Ledger, point: Point) -> CheckpointRecord:
         PrunedError: the state was pruned, or everything has been collected.
         CorruptError: damaged.
     """
+    point = _now(ledger, point)
     if point.left is not None or is_marked(ledger, point):
         raise error(ledger, point)
     return ledger.ancestry.record(point.id)
+
+
+def catch_up(ledger: Ledger) -> None:
+    """Forget what is remembered of checkpoints if gc has run since, in whatever process."""
+    ref = ledger.engine.ref(collected.REF)
+    version = 0 if ref is None else ref.version
+    ancestry = ledger.ancestry
+    if ancestry.gc_seen != version:
+        ancestry.forget()
+        ledger.vault.forget()
+        ancestry.gc_seen = version
+
+
+def _now(ledger: Ledger, point: Point) -> Point:
+    """The point as the last gc has left it; raises PrunedError if it has left nothing."""
+    if point.left is not None:
+        return point
+    catch_up(ledger)
+    return ledger.ancestry.point(point.id)
 
 
 def is_marked(ledger: Ledger, point: Point) -> bool:
@@ -115,6 +137,8 @@ def marked(
 
 def note_of(ledger: Ledger, point: Point) -> PruneNote | None:
     """When and why a checkpoint was pruned; None: it was not."""
+    with suppress(PrunedError):
+        point = _now(ledger, point)
     if point.left is not None:
         return point.left
     if not is_marked(ledger, point):
@@ -237,6 +261,7 @@ def unprune(ledger: Ledger, thread: str) -> list[ObjectId]:
 
 def refuse(ledger: Ledger, point: Point) -> None:
     """Raise PrunedError if the state of a checkpoint is gone for good."""
+    point = _now(ledger, point)
     if point.left is not None:
         raise error(ledger, point)
 

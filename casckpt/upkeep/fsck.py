@@ -52,6 +52,7 @@ def check(ledger: Ledger, *, level: Level = "data", progress: Progress | None = 
     if level not in LEVELS:
         raise InvalidInputError(f"level= takes one of {', '.join(LEVELS)}, not {level!r}")
     tell = progress or _silent
+    ledger.forget()  # what is stored is asked for, not what is remembered
     findings, final = _engine(ledger, level, tell)
     if final:
         return Report(findings, level=level)

@@ -71,7 +71,8 @@ def collect(
         drop_tags(ledger)
         micros = grace // timedelta(microseconds=1)
         run = Run(now_ns, micros, removed.count, report.objects_removed, bytes(removed.prefixes))
-        collected.remember(ledger.engine, before, run)
+        replaced = report.objects_replaced > 0
+        collected.remember(ledger.engine, before, run, replaced=replaced)
         ledger.tell(COLLECTED, None, None, began, report=report)
     return report
 

@@ -3,6 +3,8 @@
 import datetime as dt
 import threading
 
+import pytest
+
 import casckpt
 
 
@@ -170,3 +172,30 @@ def test_what_a_handle_remembers_of_its_head_may_be_out_of_date(disk):
             last = mine.save({"n": 9})
         assert mine.save({"n": 10}).parent == last.id
         assert one.fsck().ok
+
+
+def test_a_state_that_another_handle_has_collected_is_gone_here_too(disk):
+    """What a handle remembered of a checkpoint hid that gc, in another one, had taken its state:
+    it was listed and loaded, fsck called it damage, and a fork stood at what nobody could load.
+    """
+    state = {"words": [f"word {n}" for n in range(5000)]}
+    with casckpt.open(disk, durability="none") as one, casckpt.open(disk) as two:
+        for n in range(4):
+            one.thread("t").save({**state, "n": n})
+        old = list(two.thread("t").log())[2]
+        assert old.load()["n"] == 1
+        one.thread("t").prune(casckpt.Retention(keep_last=1))
+        one.gc(grace=0)
+        for attempt in (
+            old.load,
+            old.view,
+            two.checkpoint(old.id).load,
+            lambda: two.thread("t").fork("u", old),
+            lambda: two.thread("t").rewind(old),
+        ):
+            with pytest.raises(casckpt.PrunedError):
+                attempt()
+        assert old.pruned.collected
+        assert [c.step for c in two.find()] == [3]
+        assert not two.thread("u").exists
+        assert list(two.fsck(level="structure")) == []

@@ -8,9 +8,15 @@ import pytest
 
 import casckpt
 from tests.exact import exact, same
-from tests.model.plain import Kept, Missing, Model
+from tests.model.plain import Conflict, Gone, Kept, Missing, Model
 
-__all__ = ["check_checkpoint", "check_everything", "check_heads"]
+__all__ = ["EXPECTED", "check_checkpoint", "check_everything", "check_heads"]
+
+EXPECTED = {
+    casckpt.ConflictError: Conflict,
+    casckpt.PrunedError: Gone,
+    casckpt.NotFoundError: Missing,
+}
 
 
 def check_heads(model: Model, store: casckpt.Store) -> None:

@@ -27,15 +27,9 @@ import casckpt
 from casckpt.aio.crew import Crew
 from casckpt.aio.store import Store as AioStore
 from tests.exact import same
-from tests.model.checks import check_checkpoint, check_everything, check_heads
+from tests.model.checks import EXPECTED, check_checkpoint, check_everything, check_heads
 from tests.model.given import DAY_NS, NAMES, PICK, Clock, labels, metas, names, some_tags, values
-from tests.model.plain import Conflict, Gone, Kept, Missing, Model, take_in
-
-EXPECTED = {
-    casckpt.ConflictError: Conflict,
-    casckpt.PrunedError: Gone,
-    casckpt.NotFoundError: Missing,
-}
+from tests.model.plain import Conflict, Kept, Missing, Model, take_in
 
 
 class Machine(RuleBasedStateMachine):
@@ -84,14 +78,12 @@ class Machine(RuleBasedStateMachine):
 
     def _finish(self) -> None:
         if self.engine == "lmdb":
-            # What others have collected, a handle may still remember (and show in a reflog):
-            # everything is asked of one that remembers nothing.
             self.stores.append(self._open())
         check_everything(self.model, self.stores[-1])
         self.stores[0].gc(grace=0)
         self.model.gc(self.clock.now_ns, 0)
-        check_everything(self.model, self.stores[0])
         for store in self.stores:
+            check_everything(self.model, store)
             found = [str(one) for one in store.fsck(level="structure")]
             assert found == []
 
@@ -371,13 +363,14 @@ class Machine(RuleBasedStateMachine):
         chosen = sorted(alive, key=str.encode)[pick % len(alive) :]
         self.store(pick).bundles.create(file, chosen)
         held = {
-            name: (alive[name], self.model.lines[name].origin, deepcopy(self._line(name)))
+            name: (
+                alive[name],
+                self.model.lines[name].origin,
+                deepcopy(list(self.model.history(alive[name]))),
+            )
             for name in chosen
         }
         self.bundles.append((file.getvalue(), held))
-
-    def _line(self, name: str) -> list[Kept]:
-        return list(self.model.history(self.model.head(name)))
 
     @precondition(lambda self: self.bundles)
     @rule(pick=PICK, overwrite=st.booleans(), prefix=st.sampled_from(["", "in/"]))
