@@ -61,6 +61,9 @@ def check(header: bytes, where: str) -> tuple[str, int]:
         magic, version, parameters, store_id, created_ns = fields
         if magic != MAGIC or type(version) is not int:
             raise TypeError
+        known = [*map(type, (parameters, store_id, created_ns))] == [dict, str, int]
+        if version == c.FORMAT_VERSION and not known:
+            raise TypeError
     except (CorruptError, TypeError, ValueError) as error:
         # A header of a later version may have more fields; its first two never change.
         if isinstance(error, ValueError) and _later(fields):
@@ -71,7 +74,7 @@ def check(header: bytes, where: str) -> tuple[str, int]:
         _refuse_version(where, version)
     if parameters != PARAMETERS:
         differing = sorted(
-            name
+            str(name)
             for name in {*PARAMETERS, *parameters}
             if PARAMETERS.get(name, ...) != parameters.get(name, ...)
         )

@@ -109,8 +109,12 @@ def _all_postings(ledger: Ledger) -> Iterator[Posting]:
 
 
 def readable(ledger: Ledger, name: bytes) -> Iterator[Posting]:
-    """The list `name`, oldest first, without the places whose object is damaged."""
-    since, limit = 0, _PAGE
+    """The list `name`, oldest first, without the places whose object is damaged.
+
+    Raises:
+        CorruptError: the list itself cannot be read.
+    """
+    since, limit, passed = 0, _PAGE, 0
     after: Posting | None = None
     while since <= _RANK_MAX:
         try:
@@ -119,6 +123,9 @@ def readable(ledger: Ledger, name: bytes) -> Iterator[Posting]:
             )
         except CorruptError:
             if limit == 1:
+                passed += 1
+                if passed > ledger.engine.postings_count(name):
+                    raise  # no place is to blame, but the list
                 since, after = _damaged_rank(ledger, name, since, after) + 1, None
             limit = max(limit // 2, 1)
             continue

@@ -47,7 +47,7 @@ def indexed(space: Space) -> Callable[[int], bool]:
     """Whether the index leads to a row, as far as it did when this was called."""
     with space.reading() as txn:
         low, top = tables.span(txn, space.tables)
-    flags = bytearray(max(top - low + 1, 0))
+    flags = tables.flags(low, top)
     after = b""
     more = True
     while more:

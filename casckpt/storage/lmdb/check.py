@@ -28,7 +28,7 @@ from typing import Any, Final
 
 from casckpt.errors import CorruptError, StorageError
 from casckpt.storage.engine import Children, Problem, StoredObject
-from casckpt.storage.lmdb import blocks, browse, files, index, leases, objects, posts, refs, tables
+from casckpt.storage.lmdb import blocks, browse, index, leases, objects, pages, posts, refs, tables
 from casckpt.storage.lmdb.caches import Payloads
 from casckpt.storage.lmdb.mark import LIVE, Marks
 from casckpt.storage.lmdb.row import DEPTH_MAX, Head, parse
@@ -57,6 +57,7 @@ def check(space: Space, *, data: bool, children: Children | None = None) -> Iter
             yield Problem("damage", f"a page of the file: {problem}", final=True)
         return
     for step in (
+        _roots,
         _books,
         _blocks,
         _refs,
@@ -87,10 +88,22 @@ def _pages(space: Space) -> list[str]:
     path = Path(space.path)
     for _ in range(RETRIES):
         before = space.last_transaction()
-        problems = files.page_problems(path)
+        problems = pages.page_problems(path)
         if not problems or space.last_transaction() == before:
             return problems
-    return [] if space.read_only else space.write(lambda _: files.page_problems(path))
+    return [] if space.read_only else space.write(lambda _: pages.page_problems(path))
+
+
+def _roots(space: Space) -> Iterator[Problem]:
+    """Whether LMDB may have fallen back to a commit that was not the last."""
+    for _ in range(RETRIES):
+        before = space.last_transaction()
+        what = pages.lost_commit(Path(space.path))
+        if not what:
+            return
+        if space.last_transaction() == before:
+            yield _damage(what)
+            return
 
 
 class _Survey(Marks):

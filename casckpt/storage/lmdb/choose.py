@@ -71,7 +71,7 @@ class Choice:
         with self._space.reading() as txn:
             self._low, self._top = tables.span(txn, self._space.tables)
         try:
-            self._clusters = array("I", bytes(4 * max(self._top - self._low + 1, 0)))
+            self._clusters = array("I", bytes(4 * len(tables.flags(self._low, self._top))))
         except (MemoryError, OverflowError):
             msg = f"rows {self._low} to {self._top} are too far apart to be sorted in memory"
             raise StorageError(msg) from None

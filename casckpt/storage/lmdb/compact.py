@@ -30,7 +30,7 @@ import lmdb
 
 from casckpt.errors import CorruptError
 from casckpt.storage.engine import CompactReport
-from casckpt.storage.lmdb import faults, files, tables
+from casckpt.storage.lmdb import faults, files, pages, tables
 from casckpt.storage.lmdb.space import Space
 
 __all__ = ["compact"]
@@ -71,7 +71,7 @@ def compact(space: Space, progress: Progress | None) -> CompactReport:
 
 
 def _build(path: Path, workshop: Path, progress: Progress | None) -> Path:
-    problems = files.page_problems(path)
+    problems = pages.page_problems(path)
     if problems:
         msg = f"{path}: a page is damaged ({problems[0]}); nothing was changed; run fsck"
         raise CorruptError(msg, path=str(path))

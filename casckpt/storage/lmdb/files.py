@@ -13,16 +13,14 @@ Imports: lmdb, errors, faults, tables.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Final
 
 import lmdb
-from lmdb.verify import VerifyError, verify
 
-from casckpt.errors import CorruptError, NotAStoreError, StorageError
+from casckpt.errors import NotAStoreError, StorageError
 from casckpt.storage.lmdb import faults, tables
 
 __all__ = [
@@ -31,9 +29,7 @@ __all__ = [
     "create",
     "expect_same",
     "expect_store",
-    "expect_whole",
     "identity",
-    "page_problems",
     "seize",
     "size",
     "swap",
@@ -108,35 +104,6 @@ def expect_store(path: Path) -> None:
         raise faults.of_os(error, str(path)) from error
     if _MAGIC not in {head[16:20], head[24:28]}:
         raise NotAStoreError(f"{path} is not a casckpt store: not an LMDB file", path=str(path))
-
-
-def expect_whole(env: lmdb.Environment, path: Path) -> None:
-    """Refuse a file that was cut off: reading the map behind its end would kill the process.
-
-    Raises:
-        CorruptError: pages in use are missing.
-    """
-    wanted = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
-    if (path / DATA).stat().st_size >= wanted:
-        return
-    # The last pages may be free, and never have been written. That is rare; look closely.
-    problems = page_problems(path)
-    if problems:
-        raise CorruptError(f"{path}: the file is cut off ({problems[0]})", path=str(path))
-
-
-def page_problems(path: Path) -> list[str]:
-    """What py-lmdb's verifier says of a file at rest; it never maps the file."""
-    try:
-        found = list(verify(str(path), subdir=True))  # type: ignore[no-untyped-call]  # no types
-    except VerifyError as error:
-        return [str(error)]
-    return [problem for problem in found if not _MISCOUNTED.search(problem)]
-
-
-# LMDB counts one leaf too many when a list that had pages of its own loses its last entry.
-# Nothing goes by that figure, and the entries are counted besides.
-_MISCOUNTED: Final = re.compile(r"main/(posts|index) DB: walked \d+ leaf pages\b.*, record says")
 
 
 def create(path: Path, header: bytes, *, lib_version: int = 0) -> None:

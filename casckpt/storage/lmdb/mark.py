@@ -30,9 +30,9 @@ from __future__ import annotations
 from array import array
 from typing import Any, Final, NamedTuple
 
-from casckpt.errors import CorruptError, StorageError
+from casckpt.errors import CorruptError
 from casckpt.storage.lmdb.row import Head, parse
-from casckpt.storage.lmdb.tables import number_key
+from casckpt.storage.lmdb.tables import flags, number_key
 
 __all__ = ["BASE", "CUT", "LIVE", "Cut", "Marks"]
 
@@ -63,11 +63,7 @@ class Marks:
         self.low = low
         self.horizon = horizon
         self.top = top
-        try:
-            self.states = bytearray(max(top - low + 1, 0))
-        except (MemoryError, OverflowError):
-            msg = f"rows {low} to {top} are too far apart to be marked in memory"
-            raise StorageError(msg) from None
+        self.states = flags(low, top)
         self.cuts: dict[int, Cut] = {}
         """Rows to be replaced, if they are reachable; filled before the scan."""
         self.rebases = array("Q")

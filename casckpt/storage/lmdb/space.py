@@ -33,7 +33,7 @@ from typing import Any, Final, TypeVar
 import lmdb
 
 from casckpt.errors import ClosedError, InvalidInputError, StorageError
-from casckpt.storage.lmdb import faults, files, tables
+from casckpt.storage.lmdb import faults, files, pages, tables
 from casckpt.storage.lmdb.arrears import Arrears
 from casckpt.storage.lmdb.caches import Payloads, Seqs
 from casckpt.storage.lmdb.environment import MAP_BYTES, open_environment
@@ -86,7 +86,7 @@ class Space:
                 break
             self.env.close()
         try:
-            files.expect_whole(self.env, Path(self.path))
+            pages.expect_sound(self.env, Path(self.path))
             self.tables = tables.open_tables(self.env, self.path)
             if not self.read_only:
                 self.env.reader_check()

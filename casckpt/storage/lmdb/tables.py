@@ -33,7 +33,7 @@ from typing import Any, Final, NamedTuple
 
 import lmdb
 
-from casckpt.errors import CorruptError, FormatVersionError, NotAStoreError
+from casckpt.errors import CorruptError, FormatVersionError, NotAStoreError, StorageError
 
 __all__ = [
     "COUNT_MAX",
@@ -43,6 +43,7 @@ __all__ = [
     "Tables",
     "create",
     "create_tables",
+    "flags",
     "header",
     "last_log",
     "last_seq",
@@ -58,6 +59,8 @@ LAYOUT: Final = b"casckpt-lmdb 2"
 COUNT_MAX: Final = 8
 SEQ_MAX: Final = (1 << 48) - 1
 """Seqs have 6 bytes in index and postings."""
+FLAGS_BYTES_MAX: Final = 1 << 31
+"""So many rows are told apart in memory, a byte each: two thousand million."""
 _STATE: Final = struct.Struct(">QQQQQ")
 
 Txn = Any
@@ -188,6 +191,21 @@ def span(txn: Txn, tables: Tables) -> tuple[int, int]:
     with txn.cursor(tables.rows) as cursor:
         low = int.from_bytes(cursor.key(), "big") if cursor.first() else top + 1
     return low, top
+
+
+def flags(low: int, top: int) -> bytearray:
+    """A zero byte for each row from `low` to `top`.
+
+    Raises:
+        StorageError: more than memory is taken for; damaged numbers say so, too.
+    """
+    rows = max(top - low + 1, 0)
+    if rows > FLAGS_BYTES_MAX:
+        raise StorageError(
+            f"rows {low} to {top} are too far apart to be marked in memory; if there never were so"
+            " many, their numbers are damaged: salvage what is whole"
+        )
+    return bytearray(rows)
 
 
 def last_log(txn: Txn, tables: Tables, floor: int) -> int:
