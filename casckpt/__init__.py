@@ -11,7 +11,7 @@
 
 This is the front door: names, no logic.
 
-Imports: errors, path, checkpoint, event, history (Retention), opening, prune, store, thread, tree, values.
+Imports: errors, path, checkpoint, event, history (Retention), opening, prune, salvaging, store, thread, tree, values.
 """
 
 from casckpt.checkpoint import Checkpoint, Pruned
@@ -36,6 +36,7 @@ from casckpt.listed import Move, ThreadInfo
 from casckpt.opening import open_store as open  # noqa: A004 - casckpt.open is the point
 from casckpt.path import format_path, parse_path
 from casckpt.prune import PruneReport, Verdict
+from casckpt.salvaging import salvage_store as salvage
 from casckpt.store import Store
 from casckpt.thread import Thread
 from casckpt.tree.change import Change
@@ -75,6 +76,7 @@ __all__ = [
     "format_path",
     "open",
     "parse_path",
+    "salvage",
 ]
 
 __version__ = "0.1.0"

@@ -41,6 +41,7 @@ STOREYS: dict[str, int] = {
     "casckpt.workflow": 5,
     "casckpt.store": 5,
     "casckpt.opening": 5,
+    "casckpt.salvaging": 5,
     "casckpt": 5,
     # 6 outside
     "casckpt.aio": 6,
@@ -81,6 +82,8 @@ NEIGHBOURS: set[tuple[str, str]] = {
     ("casckpt", "casckpt.thread"),
     ("casckpt.opening", "casckpt.store"),
     ("casckpt", "casckpt.opening"),
+    ("casckpt.salvaging", "casckpt.opening"),
+    ("casckpt", "casckpt.salvaging"),
     ("casckpt", "casckpt.store"),
     ("casckpt.cli", "casckpt.exchange"),
     ("casckpt.cli", "casckpt.integrations"),

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import click
 
+import casckpt
 from casckpt.cli import exits, output, style
 from casckpt.cli.command import command, json_option
 from casckpt.cli.commands.pack import compacted_line, packed_line
@@ -17,6 +18,7 @@ from casckpt.cli.session import Session, pass_session
 from casckpt.cli.times import age
 from casckpt.cli.values import clean
 from casckpt.upkeep.fsck import Level
+from casckpt.upkeep.salvage import Salvaged
 
 __all__ = ["fsck", "gc"]
 
@@ -91,6 +93,28 @@ def gc(
         click.echo(compacted_line(report.compacted))
 
 
+def _say_salvaged(done: Salvaged, target: str, *, as_json: bool) -> None:
+    if as_json:
+        threads = [{**thread._asdict(), "whole": thread.whole} for thread in done.threads]
+        output.print_json({**done._asdict(), "threads": threads})
+        return
+    kept = sum(thread.head is not None for thread in done.threads)
+    click.echo(
+        f"salvaged {kept:,} of {len(done.threads):,} threads, {done.checkpoints:,} checkpoints,"
+        f" {done.objects:,} objects to {clean(target)}"
+    )
+    for thread in done.threads:
+        if not thread.whole:
+            ends = "is lost" if thread.head is None else f"ends at {thread.head[:16]}"
+            was = f", was at {thread.was[:16]}" if thread.was else ""
+            click.echo(f"{style.bad('damage')}: thread {clean(thread.name)} {ends}{was}")
+    for what, ids in (("without its state", done.without_state), ("lost", done.lost)):
+        for id in ids:
+            click.echo(f"{what}: {id[:16]}")
+    for what in done.unread:
+        click.echo(clean(f"could not be read: {what}"))
+
+
 @command(
     "fsck",
     short="check for damage",
@@ -98,6 +122,7 @@ def gc(
         casckpt fsck
         casckpt fsck --level structure              # build some states anew, too
         casckpt fsck --json
+        casckpt fsck --salvage new-store            # all that is whole, into a new store
     """,
     exit_codes=(exits.NOT_FOUND, exits.CORRUPT, exits.STORAGE, exits.STORE_FILE),
 )
@@ -108,14 +133,29 @@ def gc(
     show_default=True,
     help="How deep: indexes and records; every object; states built anew.",
 )
+@click.option(
+    "--salvage",
+    "target",
+    metavar="NEWSTORE",
+    type=click.Path(),
+    help="Bring what is whole over into a new store; nothing else is checked.",
+)
 @json_option
 @pass_session
-def fsck(session: Session, level: Level, as_json: bool) -> None:
+def fsck(session: Session, level: Level, target: str | None, as_json: bool) -> None:
     """Check the store: its books, and every object against its id.
 
     Says what is damaged and which checkpoints need it. Exits with 5 if anything is damaged;
-    what can be rebuilt ("untidy") is no damage.
+    what can be rebuilt ("untidy") is no damage. With --salvage the store is only read; names
+    and ids stay as they are, and a thread whose head is lost ends where it is whole.
     """
+    if target is not None:
+        with meter() as show:
+            done = casckpt.salvage(session.path, target, progress=show)
+        _say_salvaged(done, target, as_json=as_json)
+        if done.lost or done.unread or not all(thread.whole for thread in done.threads):
+            click.get_current_context().exit(exits.CORRUPT)
+        return
     with session.read() as store, meter() as show:
         report = store.fsck(level=level, progress=show)
     for found in report:

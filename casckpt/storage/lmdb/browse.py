@@ -9,15 +9,17 @@ Imports: errors, ids, its neighbours.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 from casckpt.errors import CorruptError
 from casckpt.ids import ObjectId
+from casckpt.storage.engine import StoredObject
 from casckpt.storage.lmdb import index, objects, tables
 from casckpt.storage.lmdb.space import Space
 from casckpt.storage.lmdb.tables import number_key
 
-__all__ = ["SLICE", "descend", "ids", "ids_with_prefix", "indexed"]
+__all__ = ["SLICE", "descend", "ids", "ids_with_prefix", "indexed", "survivors"]
 
 SLICE: Final = 512
 """Rows in one read transaction: about a millisecond when their heads are read."""
@@ -79,6 +81,30 @@ def ids(space: Space, kind: int | None) -> Iterator[ObjectId]:
         if len(slice_) < SLICE:
             return
         below = slice_[-1][0]
+
+
+def survivors(space: Space) -> Iterator[tuple[StoredObject, bool]]:
+    """See `LmdbEngine.survivors`."""
+    after = 0
+    while True:
+        found = []
+        with space.reading() as txn, txn.cursor(space.tables.rows) as cursor:
+            finder = txn.cursor(space.tables.index)
+            there = cursor.set_range(number_key(after))
+            keys = islice(cursor.iternext(keys=True, values=False), SLICE) if there else ()
+            seqs = [int.from_bytes(key, "big") for key in keys]
+            for seq in seqs:
+                try:
+                    known = objects.load(txn, space.tables, space.payloads, seq)
+                except CorruptError:
+                    continue
+                if known is not None:
+                    stored = StoredObject(known.id, known.kind, known.payload)
+                    found.append((stored, index.find(finder, known.id) == seq))
+        yield from found
+        if len(seqs) < SLICE:
+            return
+        after = seqs[-1] + 1
 
 
 def ids_with_prefix(space: Space, prefix: str, limit: int) -> list[ObjectId]:

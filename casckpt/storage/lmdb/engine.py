@@ -256,6 +256,13 @@ class LmdbEngine:
         """See `Engine.objects`."""
         return browse.ids(self._open(), kind)
 
+    def survivors(self) -> Iterator[tuple[StoredObject, bool]]:
+        """Every row that can be decoded, oldest first; and whether the index leads to it.
+
+        For salvage, which does not rely on the index. Its id follows from its bytes.
+        """
+        return browse.survivors(self._open())
+
     def ids_with_prefix(self, prefix: str, *, limit: int) -> list[ObjectId]:
         """See `Engine.ids_with_prefix`."""
         check_prefix(prefix)
