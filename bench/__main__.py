@@ -38,7 +38,7 @@ QUESTIONS = {
     "aio": ("bench.questions.aio", "what do concurrent saves cost on an event loop?"),
     "overhead": (
         "bench.questions.overhead",
-        "what do a retention policy, a listener and autosave add to a save?",
+        "what do retention, listeners, autosave and a key add to a save?",
     ),
     "start": ("bench.questions.start", "how long do import and a first command take?"),
     "graph": ("bench.questions.graph", "what do real LangGraph graphs cost, by checkpointer?"),

@@ -62,7 +62,7 @@ def test_without_a_question_they_are_listed(capsys: pytest.CaptureFixture[str]) 
         ("blob", ["--megabytes", "1"], ["bytes, one byte inserted", "float32 array, 1 % changed",
          "str, a log, a line inserted", "stream out"]),
         ("aio", ["--tasks", "1,3", "--saves", "2"], ["casckpt.aio, together"]),
-        ("overhead", ["--saves", "70"], ["plain", "retention, last 20", "a listener", "autosave"]),
+        ("overhead", ["--saves", "70"], ["plain", "retention, last 20", "a listener", "autosave, unchanged", "key="]),
         ("writers", ["--processes", "2", "--saves", "6", "--only", "casckpt"], ["casckpt"]),
     ],
 )  # fmt: skip
