@@ -18,8 +18,8 @@ from typing import Any, Final, NamedTuple
 from casckpt.errors import InvalidInputError, PrunedError, StorageError
 from casckpt.format.constants import KIND_CHECKPOINT, KIND_PRUNED
 from casckpt.format.records import CheckpointRecord, PruneNote, TagsRecord
+from casckpt.history import keys, names
 from casckpt.history import meta as metas
-from casckpt.history import names
 from casckpt.history.ancestry import Point
 from casckpt.history.graft import Grafted, NewThread, check, graft, owner, postings
 from casckpt.history.ledger import Ledger
@@ -68,6 +68,8 @@ class Grafter:
         self._guides = Guides()
         self._states: dict[ObjectId, Any] = {}
         self._tagged: list[Point] = []
+        self._keyed: list[Point] = []
+        """Those with a key that are in no list yet."""
         self._places: dict[ObjectId, int] = {}
 
     @property
@@ -87,7 +89,7 @@ class Grafter:
 
         Raises:
             NotFoundError: there is no such parent.
-            InvalidInputError: a name, a tag or meta that may not be.
+            InvalidInputError: a name, a tag, a key or meta that may not be.
             UnsupportedValueError: a state that cannot be stored.
         """
         ledger = self._ledger
@@ -96,6 +98,8 @@ class Grafter:
         label, tags = names.check_label(come.label), names.check_tags(come.tags)
         facts = metas.check_meta(come.meta)
         parent = None if come.parent is None else ledger.ancestry.point(come.parent)
+        if come.key is not None and parent is not None:
+            self._check_key(come.key, come.thread, parent)
         before = len(self._draft.objects)
         root = put_state(self._draft, ledger.codec, come.state, self._guides.get(come.thread))
         meta = put_meta(self._draft, ledger.codec, facts)
@@ -177,6 +181,15 @@ class Grafter:
         except PrunedError as error:
             raise _collected() from error
 
+    def _check_key(self, key: str, thread: str, parent: Point) -> None:
+        books = self._ledger.books
+        books = books._replace(keyed=[*books.keyed, *self._keyed])
+        found = keys.owned(books, key, thread, parent)
+        if found is not None:
+            raise InvalidInputError(
+                f"the thread {thread} has the key {key!r} twice: at step {found.step}, too", key=key
+            )
+
     def _time(self, come: Come, parent: Point | None, *, exactly: bool) -> int:
         earliest = 0 if parent is None else parent.created_ns + 1
         if come.created_ns is None:
@@ -193,6 +206,8 @@ class Grafter:
         point = self._ledger.ancestry.keep(oid, record, left)
         if record.tags:
             self._tagged.append(point)
+        if record.key is not None:
+            self._keyed.append(point)
         self._lists += postings(oid, record)
         self._places.setdefault(oid, len(self._places) + 1)
         if self._bytes >= _BATCH_BYTES or len(self._draft.objects) >= _BATCH_OBJECTS:
@@ -208,6 +223,7 @@ class Grafter:
             raise _collected() from error
         self._draft = self._ledger.vault.draft()
         self._lists, self._bytes = [], 0
+        self._keyed = []
 
 
 def _collected() -> StorageError:

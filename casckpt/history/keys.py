@@ -84,9 +84,12 @@ def keyed(
 
 
 def owned(books: Books, key: str, thread: str, at: Point) -> Point | None:
-    """The checkpoint that a thread has given a key, in the history of `at`."""
-    is_ancestor = books.ancestry.is_ancestor
-    return next((p for p in keyed(books, key, thread) if is_ancestor(p, at)), None)
+    """The checkpoint that a thread has given a key, in the history of `at`.
+
+    The newest, should a store from a stranger have several.
+    """
+    line = [p for p in keyed(books, key, thread) if books.ancestry.is_ancestor(p, at)]
+    return max(line, key=lambda point: point.step, default=None)
 
 
 def seen(books: Books, key: str, at: Point) -> Point | None:

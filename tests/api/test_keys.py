@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import threading
 
 import pytest
@@ -212,6 +213,19 @@ def test_bundles_and_json_lines_carry_keys(tmp_path, store, run):
             assert there.thread("f").checkpoint(key="k").load() == 3
             assert [c.key for c in there.thread("f").log()] == ["k", "l", "k"]
             assert not there.fsck()
+
+
+def test_lines_in_which_a_thread_has_a_key_twice(store, run):
+    lines = [{"thread": "t", "state": n, "key": "k" if n in {1, 600} else None} for n in range(700)]
+    for count, place in ((700, "line 601"), (600, None)):
+        text = "\n".join(json.dumps(line) for line in lines[:count]).encode()
+        if place is None:
+            casckpt.exchange.import_jsonl(store, io.BytesIO(text))
+            assert run.load("@=k") == 1
+        else:
+            with pytest.raises(casckpt.InvalidInputError, match=f"{place}: .* 'k' twice"):
+                casckpt.exchange.import_jsonl(store, io.BytesIO(text))
+            assert run.head is None
 
 
 def test_one_of_many_gets_the_key(place):
