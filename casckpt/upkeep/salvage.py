@@ -30,6 +30,7 @@ from casckpt.format.records import (
 from casckpt.history import names, notes, tags
 from casckpt.history.ledger import Ledger
 from casckpt.history.notes import Note, ThreadOrigin
+from casckpt.history.placing import Placed
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import LogEntry, NewObject, Posting, Ref, RefUpdate, StoredObject
 from casckpt.upkeep.contents import references
@@ -222,10 +223,7 @@ class _Salvage:
                 self._whole.add(stored.id)
             else:
                 self._left.append(stored.id)
-            lists = [notes.TIMES, *map(notes.tag_list, record.tags)]
-            if record.label is not None:
-                lists.append(notes.label_list(record.label))
-            self._postings += [Posting(name, record.created_ns, stored.id) for name in lists]
+            self._postings += Placed(stored.id, record).postings
         self._waiting_bytes += len(stored.payload)
         if len(self._waiting) >= _BATCH or self._waiting_bytes > _BATCH_BYTES:
             self._flush()

@@ -64,6 +64,21 @@ def test_nothing_is_damaged(path, made):
         assert all(same(store.checkpoint(c.id).load(), state) for c, state in made)
 
 
+@pytest.mark.usefixtures("made")
+def test_keys_come_over(path):
+    """Salvage made lists of its own, and left out a kind that was new."""
+    with opened(path) as old:
+        saved = old.thread("a").save(1, key="k")
+        left = old.thread("c").save(2, key="k")
+        old.thread("c").save(3)
+        old.thread("c").prune(casckpt.Retention(keep_last=1))
+    _, store = salvaged(path)
+    with store:
+        assert store.thread("a").checkpoint(key="k").id == saved.id
+        assert store.thread("c").checkpoint(key="k").id == left.id
+        assert {c.id for c in store.find(key="k", pruned=True)} == {saved.id, left.id}
+
+
 def test_the_new_store_is_one_like_others(path, made):
     """It can be saved to, collected and packed."""
     _, store = salvaged(path)
