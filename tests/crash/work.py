@@ -98,12 +98,14 @@ def batch(store: Store, rng: random.Random) -> None:
 def fork(store: Store, rng: random.Random) -> None:
     thread = _thread(store, rng)
     at = rng.choice(list(thread.log()))
-    thread.fork(f"fork/{rng.randrange(10**6)}", at=at)
+    with suppress(NotFoundError):  # its state was pruned
+        thread.fork(f"fork/{rng.randrange(10**6)}", at=at)
 
 
 def rewind(store: Store, rng: random.Random) -> None:
     thread = _thread(store, rng)
-    thread.rewind(rng.choice(list(thread.log())))
+    with suppress(NotFoundError):
+        thread.rewind(rng.choice(list(thread.log())))
 
 
 def tag(store: Store, rng: random.Random) -> None:
