@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from casckpt.history import find, graft, ledger, moves, notes, pruned, pruning, tags
+from casckpt.history import find, ledger, moves, notes, pruned, pruning, tags
 from casckpt.upkeep import gc
 from tests.model.elsewhere import Elsewhere
 from tests.model.machine import Machine
@@ -94,21 +94,6 @@ def undo_goes_to_and_fro(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(moves, "_undone_to", lambda note: max(real(note) - 1, 0))
 
 
-def bundled_tags_are_lost(patch: pytest.MonkeyPatch) -> None:
-    """Tags changed in another store do not come with a bundle."""
-    patch.setattr(graft._Retagging, "take", lambda *_, **__: None)
-
-
-def grace_is_forgotten(patch: pytest.MonkeyPatch) -> None:
-    """Gc takes what could still be undone."""
-    patch.setattr(gc, "GRACE_DEFAULT", gc.timedelta(0))
-    real = gc.collect
-    patch.setattr(
-        "casckpt.upkeep.tending.collect",
-        lambda store, *, grace, **more: real(store, grace=grace / 10**9, **more),
-    )
-
-
 def forks_have_no_origin(patch: pytest.MonkeyPatch) -> None:
     """A fork does not know what it was forked from."""
     real = notes.ThreadOrigin
@@ -123,8 +108,6 @@ MUTANTS = [
     (tags_are_no_roots, "memory"),
     (the_deleted_are_found, "memory"),
     pytest.param(undo_goes_to_and_fro, "memory", marks=pytest.mark.slow),
-    pytest.param(bundled_tags_are_lost, "memory", marks=pytest.mark.slow),
-    pytest.param(grace_is_forgotten, "memory", marks=pytest.mark.slow),
     pytest.param(forks_have_no_origin, "memory", marks=pytest.mark.slow),
 ]
 
