@@ -47,7 +47,16 @@ def test_killed_at_every_call(durability: str, torn: bool) -> None:
     assert found["kills"] > 300
     assert set(found["steps"]) >= set(STEPS) - {
         *("langgraph", "sync"),  # not everywhere; writes nothing after a full commit
-        *("undelete", "untag", "undo", "unprune", "gc-auto", "reindex"),  # may have nothing to do
+        *(
+            "undelete",
+            "untag",
+            "undo",
+            "unprune",
+            "gc-auto",
+            "reindex",
+            "rewind",
+            "prune",
+        ),  # may have nothing to do
     }
 
 
