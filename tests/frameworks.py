@@ -12,6 +12,7 @@ _NEEDED = {
     "openai_agents": [_OPENAI],
     "claude_agent": [_CLAUDE],
     "sessions": [_OPENAI, _CLAUDE],
+    "otel": [("opentelemetry", "otel")],
 }
 
 

@@ -149,7 +149,7 @@ def test_a_listener_that_fails_breaks_nothing_and_is_logged(store, caplog):
     store.on("saved", calls.append)
     assert store.thread("t").save(1).step == 0
     assert len(calls) == 2
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert [r.levelname for r in caplog.records if r.levelno > logging.INFO] == ["ERROR"]
     assert "a listener failed" in caplog.text
     assert "of the listener" in caplog.text
 

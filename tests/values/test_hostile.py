@@ -252,11 +252,11 @@ REFUSED: list[tuple[int, Any]] = [
     ("tag", "content"), REFUSED, ids=[f"{tag}-{i}" for i, (tag, _) in enumerate(REFUSED)]
 )
 def test_refused(tag: int, content: Any) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(CorruptError) as caught:
         REGISTRY.restore(tag, content)
     assert len(str(caught.value)) < 400, "the message does not repeat what was sent"
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def nested(levels: int) -> Any:
@@ -324,10 +324,10 @@ def test_work_is_bounded() -> None:
         (c.TAG_DATETIME, ["2026-11-20T09:30:00", "a/" * 500_000, 0]),
     ]
     for tag, content in dear:
-        began = time.perf_counter()
+        began = time.process_time()
         with contextlib.suppress(CorruptError):
             REGISTRY.restore(tag, content)
-        assert time.perf_counter() - began < 2, (tag, str(content)[:50])
+        assert time.process_time() - began < 2, (tag, str(content)[:50])
 
 
 def test_an_array_has_memory_of_its_own() -> None:

@@ -147,9 +147,11 @@ def _survey(space: Space) -> tuple[int, list[Problem]]:
     while more:
         with space.reading() as txn:
             more = marks.scan(txn, space.tables.rows, SLICE)
-    for at, flag in enumerate(indexed):
-        if not flag and marks.states[at] == LIVE:
+    at = marks.states.find(LIVE)  # a damaged number may put a billion rows between two
+    while at >= 0:
+        if not indexed[at]:
             marks.problems.append(_damage(f"the index does not lead to row {at + low}, a child"))
+        at = marks.states.find(LIVE, at + 1)
     for seq in marks.condemned:
         if not marks.states[seq - low]:
             marks.problems.append(Problem("untidy", f"row {seq} serves nobody; gc removes it"))
