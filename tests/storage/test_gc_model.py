@@ -28,7 +28,7 @@ from tests.storage.gc_model import World, template
 STEPS = 120
 RUNS = 40
 RUNS_SLOW = 3000
-RUNS_MUTANT = 1500
+RUNS_MUTANT = 900
 """More than ten times what any mutant has needed."""
 
 

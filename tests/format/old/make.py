@@ -19,7 +19,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 COMMITS = {
-    "first-of-version-1": "f52934fbe8dc5534498e454fbdfcdb7a82deafc8",
+    "first-of-version-1": "ff4ad1a6e01bbadc29531d6b61bf7f78c9568c35",
     "refused-other-layout": "356ac0116d847f449b0650fcc52ddca7c0ed6d29",
     "refused-other-parameters": "3c302cd197235f6bb0124f22101e2245e6e91ebe",
 }
