@@ -67,7 +67,9 @@ class Worker:
     def any(self) -> casckpt.Thread:
         """A thread that is there, and stays."""
         names = [info.name for info in self.store.threads() if not info.name.startswith("fork/")]
-        return self.store.thread(self.rng.choice(names or ["race"]))
+        if not names:  # nobody has begun
+            self.save()
+        return self.store.thread(self.rng.choice(names or ["shared"]))
 
     def own(self) -> casckpt.Thread:
         return self.store.thread(f"own/{self.who}")
