@@ -9,7 +9,6 @@ from __future__ import annotations
 import pytest
 
 from tests.crash.shim import drive
-from tests.crash.work import STEPS
 
 
 def test_a_writer_is_killed_in_the_middle_of_everything() -> None:
@@ -41,27 +40,14 @@ def test_writers_are_killed_beside_others() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("durability", "torn"), [("full", False), ("none", True)])
-def test_killed_at_every_call(durability: str, torn: bool) -> None:
-    found = drive("killing", seed=1 + 2 * torn, durability=durability, torn=torn)
+def test_killed_at_every_fourth_call(durability: str, torn: bool) -> None:
+    found = drive("killing", seed=1 + 2 * torn, durability=durability, torn=torn, every=4)
     assert found["faults"] == []
-    assert found["kills"] > 300
-    assert set(found["steps"]) >= set(STEPS) - {
-        *("langgraph", "sync"),  # not everywhere; writes nothing after a full commit
-        *(
-            "undelete",
-            "untag",
-            "undo",
-            "unprune",
-            "gc-auto",
-            "reindex",
-            "rewind",
-            "prune",
-        ),  # may have nothing to do
-    }
+    assert found["kills"] > 80
 
 
 @pytest.mark.slow
 def test_many_writers_are_killed_often() -> None:
-    found = drive("many", rounds=50, writers=4)
+    found = drive("many", rounds=15, writers=4)
     assert found["faults"] == []
-    assert found["kills"] == 150
+    assert found["kills"] == 45
