@@ -51,11 +51,11 @@ def test_so_it_does_with_another_process(elsewhere: Elsewhere) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_same_at_length(engine: str, elsewhere: Elsewhere) -> None:
-    long = settings(max_examples=200, stateful_step_count=60, derandomize=False, **QUIET)
+    long = settings(max_examples=60, stateful_step_count=60, derandomize=False, **QUIET)
     child = elsewhere if engine == "lmdb" else None
     found = machine(engine, elsewhere=child)
     run_state_machine_as_test(found, settings=long)
-    assert found.steps > 2_000, "there must be something in it"
+    assert found.steps > 600, "there must be something in it"
 
 
 def lost_updates(patch: pytest.MonkeyPatch) -> None:
