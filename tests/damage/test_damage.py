@@ -117,6 +117,41 @@ def test_a_large_file_is_looked_at_where_it_is_opened(tmp_path):
             casckpt.open(tmp_path / "s", create=False)
 
 
+def test_a_table_of_another_kind(tmp_path):
+    """Two bits of a table's record: its keys would be compared from their ends."""
+    with casckpt.open(tmp_path / "s", durability="none") as store:
+        store.thread("a").save(random.Random(1).randbytes(2 * pages.VERIFY_BYTES_MAX))
+        store.compact()
+    data = tmp_path / "s" / "data.mdb"
+    whole = data.read_bytes()
+    for name in (b"refs", b"log", b"index"):
+        hurt = bytearray(whole)
+        hurt[whole.index(b"\0" + name) + 1 + len(name) + 4] ^= 2
+        data.write_bytes(hurt)
+        with pytest.raises(casckpt.CorruptError, match="another kind"):
+            casckpt.open(tmp_path / "s", create=False)
+
+
+def test_keys_out_of_order(tmp_path):
+    """A list read a page at a time would begin again and again."""
+    with casckpt.open(tmp_path / "s", durability="none") as store, store.batch():
+        store.thread("blob").save(random.Random(1).randbytes(2 * pages.VERIFY_BYTES_MAX))
+        for number in range(1_100):
+            store.thread(f"thread {number:04}").save(number, tags=[f"tag {number:04}"])
+    with casckpt.open(tmp_path / "s", durability="none") as store:
+        store.compact()
+    data = tmp_path / "s" / "data.mdb"
+    data.write_bytes(data.read_bytes().replace(b"/thread 1022", b"/Thread 1022"))
+    with casckpt.open(tmp_path / "s", create=False, durability="none") as store:
+        with pytest.raises(casckpt.CorruptError, match="out of order"):
+            list(store.threads())
+        with pytest.raises(casckpt.CorruptError, match="out of order"):
+            store.gc()
+        report = store.fsck()
+        assert not report.ok
+        assert "out of order" in str(report)
+
+
 def test_half_a_copy(folder, tmp_path):
     """Only one of the two files is there, or the data file is empty."""
     whole = (folder / "source" / "data.mdb").read_bytes()

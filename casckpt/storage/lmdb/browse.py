@@ -17,7 +17,7 @@ from casckpt.ids import ObjectId
 from casckpt.storage.engine import StoredObject
 from casckpt.storage.lmdb import index, objects, tables
 from casckpt.storage.lmdb.space import Space
-from casckpt.storage.lmdb.tables import number_key
+from casckpt.storage.lmdb.tables import expect_onward, number_key
 
 __all__ = ["SLICE", "descend", "ids", "ids_with_prefix", "indexed", "survivors"]
 
@@ -42,6 +42,8 @@ def descend(txn: Any, table: Any, below: int | None, limit: int) -> list[tuple[i
                 found.append((int.from_bytes(key, "big"), value))
                 if len(found) == limit:
                     break
+    if found and below is not None:
+        expect_onward("rows", -found[-1][0], -below)
     return found
 
 
@@ -54,7 +56,7 @@ def indexed(space: Space) -> Callable[[int], bool]:
     more = True
     while more:
         with space.reading() as txn, txn.cursor(space.tables.index) as cursor:
-            page = list(index.scan(cursor, after, PAGE))
+            page = index.scan(cursor, after, PAGE)
         for entry in page:
             seq = int.from_bytes(entry[index.PREFIX_BYTES :], "big")
             if low <= seq <= top:
@@ -93,6 +95,8 @@ def survivors(space: Space) -> Iterator[tuple[StoredObject, bool]]:
             there = cursor.set_range(number_key(after))
             keys = islice(cursor.iternext(keys=True, values=False), SLICE) if there else ()
             seqs = [int.from_bytes(key, "big") for key in keys]
+            if seqs:
+                expect_onward("rows", seqs[-1], after - 1)
             for seq in seqs:
                 try:
                     known = objects.load(txn, space.tables, space.payloads, seq)

@@ -165,7 +165,7 @@ def _enter_index(space: Space, marks: _Survey) -> None:
     more = True
     while more:
         with space.reading() as txn, txn.cursor(space.tables.index) as cursor:
-            page = list(index.scan(cursor, after, SLICE))
+            page = index.scan(cursor, after, SLICE)
         before = after
         for entry in page:
             prefix = entry[: index.PREFIX_BYTES]
@@ -353,7 +353,7 @@ def _name(space: Space, suspects: dict[int, str], how: str) -> Iterator[Problem]
     more = bool(suspects)
     while more:
         with space.reading() as txn, txn.cursor(space.tables.index) as cursor:
-            page = list(index.scan(cursor, after, SLICE))
+            page = index.scan(cursor, after, SLICE)
         for entry in page:
             seq = int.from_bytes(entry[index.PREFIX_BYTES :], "big")
             if seq in suspects:

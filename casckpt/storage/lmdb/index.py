@@ -11,7 +11,7 @@ of it goes to `KEY` at one go.
 Invariants: at most one entry for a prefix, in one of the lists; an entry's row exists, and so
 do the rows of all its children. A row without an entry serves only as a base (`sweep`).
 
-Imports: ids.
+Imports: ids, tables.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from collections.abc import Iterator, Sequence
 from heapq import merge
 from itertools import dropwhile, islice
 from typing import Any, Final
+
+from casckpt.storage.lmdb.tables import expect_onward
 
 __all__ = [
     "ENTRY_BYTES",
@@ -91,9 +93,12 @@ def since(cursor: Any, low: bytes) -> Iterator[bytes]:
     return merge(_values(cursor, KEY, low), young)
 
 
-def scan(cursor: Any, after: bytes, limit: int) -> Iterator[bytes]:
+def scan(cursor: Any, after: bytes, limit: int) -> list[bytes]:
     """Up to `limit` entries in byte order that come after the entry `after` (b"": from first)."""
-    return islice(dropwhile(after.__eq__, since(cursor, after or b"\0")), limit)
+    found = list(islice(dropwhile(after.__eq__, since(cursor, after or b"\0")), limit))
+    if found:
+        expect_onward("index", found[-1], after)
+    return found
 
 
 def _values(cursor: Any, key: bytes, low: bytes) -> Iterator[bytes]:

@@ -24,7 +24,7 @@ from casckpt.storage.engine import Posting
 from casckpt.storage.limits import RANK_MAX
 from casckpt.storage.lmdb import index, objects, young
 from casckpt.storage.lmdb.caches import Payloads
-from casckpt.storage.lmdb.tables import SEQ_MAX, Tables
+from casckpt.storage.lmdb.tables import SEQ_MAX, Tables, expect_onward
 
 __all__ = [
     "ENTRY_BYTES",
@@ -96,6 +96,8 @@ def names(
                 break
             found.append(key)
             there = cursor.next_nodup()
+    if found:
+        expect_onward("posts", found[-1], after)
     return sorted(recent.union(found))[:limit]
 
 
@@ -209,6 +211,7 @@ def walk(
             for item in cursor:
                 found.append(item)
                 if len(found) == limit:
+                    expect_onward("posts", item, place)
                     return found, item
     for name, places in young.read(txn, tables).items():
         found += [(name, value) for value in places]

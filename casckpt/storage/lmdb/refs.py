@@ -21,7 +21,7 @@ from casckpt.errors import CorruptError
 from casckpt.ids import ID_BYTES, ObjectId
 from casckpt.storage.engine import LogEntry, Ref
 from casckpt.storage.limits import ref_key
-from casckpt.storage.lmdb.tables import number_key
+from casckpt.storage.lmdb.tables import expect_onward, number_key
 
 __all__ = [
     "get",
@@ -93,6 +93,8 @@ def list_refs(
             ref = parse_ref(key, value)
             if deleted or ref.target is not None:
                 found.append(ref)
+    if found:
+        expect_onward("refs", found[-1].name, after)
     return found
 
 
@@ -151,4 +153,6 @@ def newest(txn: Any, table: Any, before: int | None, limit: int | None) -> list[
                 if limit is not None and len(found) >= limit:
                     break
                 found.append(parse_entry(key, value))
+    if found and before is not None:
+        expect_onward("log", -found[-1].number, -before)
     return found

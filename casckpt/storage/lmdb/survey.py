@@ -54,7 +54,7 @@ class Survey:
         key, more = tables.number_key(0), True
         while more:
             with space.reading(buffers=True) as txn, txn.cursor(space.tables.blocks) as cursor:
-                there, left = cursor.set_range(key), SLICE
+                there, left, before = cursor.set_range(key), SLICE, key
                 while there and left:
                     value = cursor.value()
                     number = int.from_bytes(cursor.key(), "big")
@@ -62,6 +62,8 @@ class Survey:
                     self.found[number] = Block(raw_bytes, len(value))
                     there, left = cursor.next(), left - 1
                 key, more = bytes(cursor.key()), there
+                if more:
+                    tables.expect_onward("blocks", key, before)
             yield "blocks"
 
     def rows(self, look: Callable[[int, Head, int], None] | None = None) -> Iterator[str]:

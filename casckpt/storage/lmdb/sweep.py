@@ -242,7 +242,7 @@ class Collector:
         after = b""
         while self.seqs:
             with self.space.reading() as txn, txn.cursor(self.tables.index) as cursor:
-                page = list(index.scan(cursor, after, SCAN_ROWS))
+                page = index.scan(cursor, after, SCAN_ROWS)
             for entry in page:
                 seq = int.from_bytes(entry[index.PREFIX_BYTES :], "big")
                 if marks.state(seq) < LIVE:

@@ -43,6 +43,7 @@ __all__ = [
     "Tables",
     "create",
     "create_tables",
+    "expect_onward",
     "flags",
     "header",
     "last_log",
@@ -149,9 +150,30 @@ def open_tables(env: lmdb.Environment, path: str) -> Tables:
         msg = f"{path}: its layout is {name!r}; this version knows only {LAYOUT.decode()!r}"
         raise FormatVersionError(msg, path=path, layout=name)
     try:
-        return _open(env, None, create_them=False)
+        found = _open(env, None, create_them=False)
     except (lmdb.NotFoundError, lmdb.IncompatibleError) as error:
         raise CorruptError(f"{path}: a table is missing ({error})", path=path) from error
+    with env.begin() as txn:
+        for name, table in zip(Tables._fields, found, strict=True):
+            kind = {flag for flag, is_set in table.flags(txn).items() if is_set}
+            if kind != ({"dupsort", "dupfixed"} if name in DUPLICATES else set()):
+                raise CorruptError(f"{path}: the table {name!r} is of another kind", path=path)
+    return found
+
+
+def expect_onward(what: str, place: Any, beyond: Any) -> None:
+    """Whoever goes through a table a page at a time gets on with each page.
+
+    Args:
+        what: the table.
+        place: where the page ends.
+        beyond: what it must lie behind, where the page before it ended (None: it was the first).
+
+    Raises:
+        CorruptError: the keys are not in order, and it would never end.
+    """
+    if beyond is not None and not beyond < place:
+        raise CorruptError(f"the table {what!r} is out of order")
 
 
 def header(txn: Txn, tables: Tables) -> bytes:
