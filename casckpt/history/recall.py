@@ -42,5 +42,5 @@ def recall(
             last = head()
             if last is not None:
                 root = ancestry.record(last.id).root
-                return Guided(recalled(vault, codec, root, state), last.id, 0)
+                return Guided(recalled(vault, codec, root, state), last.id)
     return None

@@ -36,7 +36,7 @@ from casckpt.tree.lazy import Opener
 from casckpt.tree.locate import find
 from casckpt.tree.parts import Part, PartBuilder
 from casckpt.tree.read import Loader
-from casckpt.tree.source import Codec
+from casckpt.tree.source import Codec, Nowhere
 from casckpt.vault import Draft, Vault
 
 __all__ = [
@@ -58,6 +58,8 @@ __all__ = [
 
 GUIDES_BYTES_MAX: Final = 32 << 20
 """Memory, about, for what is remembered of the last states of threads."""
+_GUIDED_BYTES: Final = 700
+"""Of what is remembered of any state."""
 
 
 class Guided(NamedTuple):
@@ -66,16 +68,13 @@ class Guided(NamedTuple):
     guide: Guide | None
     base: ObjectId
     """The object that holds the open parts of its tree."""
-    size: int
-    """Bytes of the state, encoded."""
     ref: Ref | None = None
     """The thread's ref as the save has left it; it may have moved since."""
 
     @property
-    def weight(self) -> int:
-        """About the bytes of memory it takes."""
-        # The open leaf of a list twice (`tree.guide.OpenLeaf`): as a rule 2 to 4 KB each.
-        return 2_048 + min(self.size, c.ROOT_INLINE_BYTES_MAX) * 3 // 4 + self.size // 12
+    def memory(self) -> int:
+        """Bytes that it takes, about."""
+        return _GUIDED_BYTES + (self.guide.memory if self.guide else 0)
 
 
 class Guides:
@@ -83,7 +82,7 @@ class Guides:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Guided] = OrderedDict()
-        self._weight = 0
+        self._memory = 0
         self._lock = Lock()
 
     def get(self, thread: str) -> Guided | None:
@@ -95,15 +94,15 @@ class Guides:
         with self._lock:
             old = self._kept.pop(thread, None)
             self._kept[thread] = guided
-            self._weight += guided.weight - (old.weight if old else 0)
-            while self._weight > GUIDES_BYTES_MAX and len(self._kept) > 1:
-                self._weight -= self._kept.popitem(last=False)[1].weight
+            self._memory += guided.memory - (old.memory if old else 0)
+            while self._memory > GUIDES_BYTES_MAX and len(self._kept) > 1:
+                self._memory -= self._kept.popitem(last=False)[1].memory
 
     def clear(self) -> None:
         """Forget all."""
         with self._lock:
             self._kept.clear()
-            self._weight = 0
+            self._memory = 0
 
 
 class Settled(NamedTuple):
@@ -114,12 +113,10 @@ class Settled(NamedTuple):
     guide: Guide | None = None
     own: ObjectId | None = None
     """The object it became, if the record only links to it."""
-    size: int = 0
-    """Bytes of the value, with all that it links to."""
 
     def guided(self, record: ObjectId, ref: Ref | None) -> Guided:
         """What to remember of it, once it is saved."""
-        return Guided(self.guide, self.own or record, self.size, ref)
+        return Guided(self.guide, self.own or record, ref)
 
 
 _NO_META: Final = Settled(cbor.head(cbor.MAP, 0), ())
@@ -163,11 +160,11 @@ def put_parts(
 
 
 def _settled(draft: Draft, built: Built, base: ObjectId | None) -> Settled:
-    size = len(built.data) + built.linked
     if len(built.data) <= c.ROOT_INLINE_BYTES_MAX:
-        return Settled(built.data, built.links, built.guide, size=size)
+        return Settled(built.data, built.links, built.guide)
     oid = draft.put(c.KIND_VALUE, built.data, built.links, base)
-    return Settled(native.link(oid, size), (oid,), built.guide, oid, size)
+    size = len(built.data) + built.linked
+    return Settled(native.link(oid, size), (oid,), built.guide, oid)
 
 
 def put_meta(draft: Draft, codec: Codec, meta: dict[str, Any]) -> Settled:
@@ -271,22 +268,7 @@ def digest(codec: Codec, value: Any) -> str:
     Raises:
         UnsupportedValueError, LimitError: it cannot be stored.
     """
-    return object_id(c.KIND_VALUE, FastBuilder(_Nowhere(), codec).build(value).data).hex()
-
-
-class _Nowhere:
-    """A sink that keeps nothing."""
-
-    def put(
-        self,
-        kind: int,
-        payload: bytes,
-        children: tuple[ObjectId, ...] = (),
-        base: ObjectId | None = None,
-    ) -> ObjectId:
-        """The id that the object would have."""
-        del children, base
-        return object_id(kind, payload)
+    return object_id(c.KIND_VALUE, FastBuilder(Nowhere(), codec).build(value).data).hex()
 
 
 def root_id(root: bytes) -> ObjectId:

@@ -7,7 +7,7 @@ Neither identity nor `==` is ever asked: both lie for values that are changed in
 are merely equal.
 
 Invariants: a guide only speeds building up, it never changes the result; it holds no
-reference to the user's values; a part that marshal does not write exactly (bytes against
+reference to the user's values that can change; it says how much memory it takes, about; a part that marshal does not write exactly (bytes against
 bytearray, and everything above the native types) has no fingerprint.
 
 Imports: ids (fingerprint, ObjectId), format (constants).
@@ -20,7 +20,7 @@ from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from casckpt.format.constants import BLOB_BYTES_MAX
+from casckpt.format.constants import BLOB_BYTES_MAX, CHUNK_BYTES_TARGET
 from casckpt.ids import ObjectId, fingerprint
 
 __all__ = [
@@ -45,6 +45,12 @@ _NESTING = frozenset((list, tuple, dict, str, bytes))
 _MARSHAL_VERSION = 2  # exact for built-in types; later versions write shared references
 _RUN_HEAD_BYTES = 5  # a list or tuple begins with its type and the number of its items
 _PROOF_BYTES_MAX = 32768  # comparing is quicker than hashing; a leaf is at most half as long
+_OBJECT_BYTES = 48
+"""Of a short object of Python's and a reference to it."""
+_GUIDE_BYTES = 400
+_CHUNK_BYTES = 430
+"""Of a `ChunkGuide` and all that is its own; there is one to about 4 KB of payload."""
+_PIECE_BYTES = 240
 
 
 def print_of(part: Any) -> bytes | None:
@@ -123,11 +129,17 @@ class OpenLeaf(NamedTuple):
     links: tuple[ObjectId, ...]
     linked: int
 
+    @property
+    def memory(self) -> int:
+        """Bytes, about."""
+        written = sum(map(len, self.entries)) + _OBJECT_BYTES * len(self.entries)
+        return written + len(self.proof or b"") + _OBJECT_BYTES * len(self.links)
+
 
 class ListGuide:
     """A list or tuple: its closed chunks, and its open leaf."""
 
-    __slots__ = ("_starts", "_tops", "closed", "oid", "open")
+    __slots__ = ("_starts", "_tops", "closed", "memory", "oid", "open")
 
     def __init__(
         self, tops: list[tuple[int, ChunkGuide]], open_: OpenLeaf, oid: ObjectId | None
@@ -140,6 +152,8 @@ class ListGuide:
         self.open = open_
         self.oid = oid
         """The object of the top, if it has one."""
+        size = sum(chunk.size for _, chunk in tops)
+        self.memory: int = _GUIDE_BYTES + size * _CHUNK_BYTES // CHUNK_BYTES_TARGET + open_.memory
 
     @property
     def items(self) -> int:
@@ -172,7 +186,7 @@ class ListGuide:
 class UnitGuide:
     """A dict: what it became as a whole, or its larger values."""
 
-    __slots__ = ("children", "entry", "linked", "links", "mapped", "oid", "print")
+    __slots__ = ("children", "entry", "linked", "links", "mapped", "memory", "oid", "print")
 
     def __init__(
         self,
@@ -192,6 +206,10 @@ class UnitGuide:
         self.children = children
         self.mapped = mapped
         """Of a dict that is a tree: its leaves (tree.mapped)."""
+        below = sum([child.memory for child in children.values()])
+        if mapped is not None:
+            below += mapped.memory
+        self.memory: int = _GUIDE_BYTES + len(entry) + _OBJECT_BYTES * len(links) + below
 
 
 class Piece(NamedTuple):
@@ -207,7 +225,7 @@ class Piece(NamedTuple):
 class BlobGuide:
     """A long str or bytes: where its pieces began, and what they are."""
 
-    __slots__ = ("_starts", "last", "pieces", "tag", "total")
+    __slots__ = ("_starts", "last", "memory", "pieces", "tag", "total")
 
     def __init__(self, pieces: dict[int, Piece], total: int, tag: int) -> None:
         self.tag = tag
@@ -217,6 +235,7 @@ class BlobGuide:
         self.total = total
         self.last = next(reversed(pieces.values()))
         self._starts: list[int] = []
+        self.memory: int = _GUIDE_BYTES + _PIECE_BYTES * len(pieces)
 
     def piece_with(self, at: int) -> Piece | None:
         """The piece that has the byte at this place."""

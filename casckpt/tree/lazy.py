@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 from casckpt.errors import CasckptError, CorruptError, InvalidInputError
 from casckpt.format import cbor
 from casckpt.format import constants as c
-from casckpt.ids import ObjectId, object_id
+from casckpt.ids import ObjectId
 from casckpt.tree.build import SlowBuilder
 from casckpt.tree.fan import Fan, Ref
 from casckpt.tree.keys import spellings
 from casckpt.tree.read import LOAD_BYTES_MAX, Loader, link_target
-from casckpt.tree.source import Codec, ObjectSource
+from casckpt.tree.source import Codec, Nowhere, ObjectSource
 
 __all__ = ["BlobTree", "Link", "ListTree", "MapTree", "Node", "Opener", "Wrapped", "reading"]
 
@@ -94,20 +94,6 @@ def reading() -> Iterator[None]:
     except (TypeError, ValueError, LookupError, OverflowError, RecursionError) as error:
         msg = f"the store holds a malformed value: {error}"
         raise CorruptError(msg) from error
-
-
-class _NoSink:
-    """Where the objects of a long key would go: only their ids are needed."""
-
-    def put(
-        self,
-        kind: int,
-        payload: bytes,
-        children: tuple[ObjectId, ...] = (),
-        base: ObjectId | None = None,
-    ) -> ObjectId:
-        del children, base
-        return object_id(kind, payload)
 
 
 class Opener:
@@ -242,7 +228,7 @@ class Opener:
 
     def encoded_key(self, key: Any) -> bytes:
         """The encoding of a key, as maps are sorted by."""
-        return SlowBuilder(_NoSink(), self.codec).key(key)
+        return SlowBuilder(Nowhere(), self.codec).key(key)
 
     def _fan(self, levels: Any, *, keyed: bool = False) -> Fan:
         return Fan(self.source, levels, keyed=keyed)

@@ -30,6 +30,9 @@ Form = tuple[bytes, tuple[ObjectId, ...], int]
 """An encoding, its links, and the bytes linked by them."""
 _KEY_CHARS_MAX: Final = 255
 _KEY_BITS_MAX: Final = 64
+_KEY_BYTES: Final = 100
+"""Of a key and its encoding, but for what they spell, with the references to them."""
+_LEAF_BYTES: Final = 500
 
 
 class Keys(NamedTuple):
@@ -43,12 +46,14 @@ class Keys(NamedTuple):
     """The encodings, in order."""
     order: Form | None
     """What stands in the tree for the dict's own order; None: it is that of the encodings."""
+    memory: int
+    """Bytes, about."""
 
 
 class MapGuide:
     """A dict that is a tree."""
 
-    __slots__ = ("_firsts", "keys", "leaves")
+    __slots__ = ("_firsts", "keys", "leaves", "memory")
 
     def __init__(self, keys: Keys, leaves: list[Leaf]) -> None:
         self.keys = keys
@@ -59,6 +64,7 @@ class MapGuide:
         for leaf in leaves:
             self._firsts.append(keys.names[at])
             at += leaf.chunk.items
+        self.memory = keys.memory + _LEAF_BYTES * len(leaves)
 
     def leaf_with(self, name: bytes) -> tuple[Leaf | None, bool]:
         """The leaf in which this key lay or would have lain; whether it was the first there."""
@@ -271,7 +277,9 @@ def _keys_of(value: dict[Any, Any], names: list[bytes]) -> Keys | None:
     if not _are_guided(value):
         return None
     pairs = sorted(zip(names, value, strict=True))
-    return Keys(print_of(list(value)), [key for _, key in pairs], [name for name, _ in pairs], None)
+    memory = _KEY_BYTES * len(names) + 2 * sum(map(len, names))
+    print_ = print_of(list(value))
+    return Keys(print_, [key for _, key in pairs], [name for name, _ in pairs], None, memory)
 
 
 def _items(value: dict[Any, Any], keys: Keys, at: int, end: int) -> list[Any]:

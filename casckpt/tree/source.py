@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from casckpt.ids import ObjectId
+from casckpt.ids import ObjectId, object_id
 
-__all__ = ["Codec", "ObjectSink", "ObjectSource", "TaggedValue"]
+__all__ = ["Codec", "Nowhere", "ObjectSink", "ObjectSource", "TaggedValue"]
 
 
 class ObjectSource(Protocol):
@@ -41,6 +41,21 @@ class ObjectSink(Protocol):
     ) -> ObjectId:
         """Add an object; `base` is one it resembles, if known."""
         ...
+
+
+class Nowhere:
+    """A sink that keeps nothing: only ids are wanted."""
+
+    def put(
+        self,
+        kind: int,
+        payload: bytes,
+        children: tuple[ObjectId, ...] = (),
+        base: ObjectId | None = None,
+    ) -> ObjectId:
+        """The id that the object would have."""
+        del children, base
+        return object_id(kind, payload)
 
 
 class TaggedValue(Protocol):
