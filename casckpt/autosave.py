@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 from casckpt.errors import InvalidInputError
 from casckpt.failure import FAILED, describe, explain
 
-__all__ = ["Autosave", "Pace", "Saving", "What"]
+__all__ = ["Autosave", "Pace", "Saving", "Watched", "What"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -97,24 +97,50 @@ class What(NamedTuple):
     label: str | None
 
 
-class Autosave:
-    """For `with`, or as a decorator of a function that makes one step; `Thread.autosave`."""
+class Watched:
+    """A state, when it is to be saved, and what has been saved of it."""
 
     def __init__(
-        self,
-        save: Saving,
-        state: Any,
-        pace: Pace,
-        label: str | Callable[[Any], str | None] | None,
+        self, state: Any, pace: Pace, label: str | Callable[[Any], str | None] | None
     ) -> None:
-        self._save = save
         self._state = state
-        self._pace = pace
         self._label = label
+        self.pace = pace
         self.last: Any = None
         """The checkpoint that was saved last; None: none yet."""
         self.count = 0
         """How many were saved."""
+
+    def what(self) -> What:
+        """The state as it is now, with its label."""
+        state = self._state() if callable(self._state) else self._state
+        return What(state, self._label(state) if callable(self._label) else self._label)
+
+    def kept(self, checkpoint: Any) -> Any:
+        """Note that it was saved, or need not be (None); the checkpoint."""
+        self.pace.saved()
+        if checkpoint is not None:
+            self.last = checkpoint
+            self.count += 1
+        return checkpoint
+
+
+class Autosave:
+    """For `with`, or as a decorator of a function that makes one step; `Thread.autosave`."""
+
+    def __init__(self, save: Saving, watched: Watched) -> None:
+        self._save = save
+        self._watched = watched
+
+    @property
+    def last(self) -> Any:
+        """The checkpoint that was saved last; None: none yet."""
+        return self._watched.last
+
+    @property
+    def count(self) -> int:
+        """How many were saved."""
+        return self._watched.count
 
     def step(self) -> Any:
         """Say that a step was made: saves if it is time to, and the state has changed.
@@ -125,32 +151,22 @@ class Autosave:
         Raises:
             UnsupportedValueError: a value that cannot be stored; names its path.
         """
-        return self.save() if self._pace.step() else None
+        return self.save() if self._watched.pace.step() else None
 
     def save(self) -> Any:
         """Save now, if the state has changed; the checkpoint, or None."""
-        what = self.what()
-        return self._kept(self._save(what.state, label=what.label, meta=None, again=False))
+        state, label = self._watched.what()
+        return self._put(state, label=label, meta=None, again=False)
 
-    def what(self) -> What:
-        """The state as it is now, with its label."""
-        state = self._state() if callable(self._state) else self._state
-        return What(state, self._label(state) if callable(self._label) else self._label)
+    def _put(self, state: Any, **how: Any) -> Any:
+        return self._watched.kept(self._save(state, **how))
 
     def _failed(self, error: BaseException) -> None:
         try:
-            state = self.what().state
-            meta = describe(error)
-            self._kept(self._save(state, label=FAILED, meta=meta, again=True))
+            state = self._watched.what().state
+            self._put(state, label=FAILED, meta=describe(error), again=True)
         except Exception as trouble:  # noqa: BLE001 - the first error is the one to be seen
             explain(error, trouble)
-
-    def _kept(self, checkpoint: Any) -> Any:
-        self._pace.saved()
-        if checkpoint is not None:
-            self.last = checkpoint
-            self.count += 1
-        return checkpoint
 
     def __enter__(self) -> Self:
         return self

@@ -17,7 +17,7 @@ from functools import partial
 from itertools import islice
 from typing import IO, Any
 
-from casckpt.autosave import Autosave, Pace
+from casckpt.autosave import Autosave, Pace, Watched
 from casckpt.checkpoint import Checkpoint, expected_id, find_point
 from casckpt.history import moves, names, states
 from casckpt.history.edits import Editing
@@ -233,9 +233,8 @@ class Thread:
             on_change: if neither is given, save at every `step()`; False: at the end only.
             label: of what is saved; or a function of the state that gives it.
         """
-        return Autosave(
-            self._autosaved, state, self._pace(every_steps, every_seconds, on_change), label
-        )
+        pace = self._pace(every_steps, every_seconds, on_change)
+        return Autosave(self._autosaved, Watched(state, pace, label))
 
     def _pace(self, steps: int | None, seconds: float | None, on_change: bool) -> Pace:  # noqa: FBT001
         return Pace(steps, seconds, on_change=on_change, clock=self._ledger.clock)

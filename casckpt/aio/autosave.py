@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 from casckpt.aio.checkpoint import Checkpoint
 from casckpt.aio.crew import Crew
-from casckpt.autosave import Pace, Saving
+from casckpt.autosave import Saving, Watched
 from casckpt.failure import FAILED, describe, explain
 
 __all__ = ["Autosave"]
@@ -26,49 +26,41 @@ F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 class Autosave:
     """For `async with`, or as a decorator of a coroutine function; `Thread.autosave`."""
 
-    def __init__(
-        self,
-        crew: Crew,
-        save: Saving,
-        state: Any,
-        pace: Pace,
-        label: str | Callable[[Any], str | None] | None,
-    ) -> None:
+    def __init__(self, crew: Crew, save: Saving, watched: Watched) -> None:
         self._crew = crew
         self._save = save
-        self._state = state
-        self._pace = pace
-        self._label = label
-        self.last: Checkpoint | None = None
+        self._watched = watched
+
+    @property
+    def last(self) -> Checkpoint | None:
         """The checkpoint that was saved last; None: none yet."""
-        self.count = 0
+        found: Checkpoint | None = self._watched.last
+        return found
+
+    @property
+    def count(self) -> int:
         """How many were saved."""
+        return self._watched.count
 
     async def step(self) -> Checkpoint | None:
         """Say that a step was made: saves if it is time to, and the state has changed."""
-        return await self.save() if self._pace.step() else None
+        return await self.save() if self._watched.pace.step() else None
 
     async def save(self) -> Checkpoint | None:
         """Save now, if the state has changed; the checkpoint, or None."""
-        state = self._now()
-        label = self._label(state) if callable(self._label) else self._label
+        state, label = self._watched.what()
         return await self._put(state, label=label, meta=None, again=False)
 
     async def _put(self, state: Any, **how: Any) -> Checkpoint | None:
-        found = await self._crew.save(lambda: self._save(state, **how))
-        self._pace.saved()
-        if found is None:
-            return None
-        self.last = Checkpoint(self._crew, found)
-        self.count += 1
-        return self.last
-
-    def _now(self) -> Any:
-        return self._state() if callable(self._state) else self._state
+        saved = await self._crew.save(lambda: self._save(state, **how))
+        found = None if saved is None else Checkpoint(self._crew, saved)
+        self._watched.kept(found)
+        return found
 
     async def _failed(self, error: BaseException) -> None:
         try:
-            await self._put(self._now(), label=FAILED, meta=describe(error), again=True)
+            state = self._watched.what().state
+            await self._put(state, label=FAILED, meta=describe(error), again=True)
         except Exception as trouble:  # noqa: BLE001 - the first error is the one to be seen
             explain(error, trouble)
 

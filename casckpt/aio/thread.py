@@ -3,7 +3,7 @@
 Invariants: what it does is what `casckpt.Thread` does, in an OS thread of the crew. Saves may
 share a commit with others; moves of the head go alone, in the order they were asked for.
 
-Imports: thread, prune (types), history (ledger, names, Retention), path (types), workflow (types),
+Imports: thread, autosave, prune (types), history (ledger, names, Retention), path (types), workflow (types),
 aio (checkpoint, crew, editing, listing, workflow).
 """
 
@@ -19,6 +19,7 @@ from casckpt.aio.crew import Crew
 from casckpt.aio.editing import Editing
 from casckpt.aio.listing import Listing
 from casckpt.aio.workflow import Workflow
+from casckpt.autosave import Watched
 from casckpt.history import names
 from casckpt.history.ledger import ANY_HEAD, AnyHead
 from casckpt.history.retention import Retention
@@ -149,7 +150,7 @@ class Thread:
         """Save a state as it changes, for an `async with` block; see docs/autosave.md."""
         line = self._plain
         pace = line._pace(every_steps, every_seconds, on_change)  # noqa: SLF001 - of the same family
-        return Autosave(self._crew, line._autosaved, state, pace, label)  # noqa: SLF001 - the same
+        return Autosave(self._crew, line._autosaved, Watched(state, pace, label))  # noqa: SLF001 - the same
 
     def workflow(
         self,
