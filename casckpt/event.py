@@ -11,11 +11,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from casckpt.checkpoint import Checkpoint
 from casckpt.errors import InvalidInputError
-from casckpt.history.events import Happening, complain
+from casckpt.history.events import EventKind, Happening, complain
 from casckpt.history.ledger import Ledger
 
 __all__ = [
@@ -28,9 +28,6 @@ __all__ = [
     "on_loop",
     "unlisten",
 ]
-
-EventKind = Literal["saved", "loaded", "forked", "rewound", "pruned", "deleted", "collected"]
-"""What can be listened to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from casckpt.errors import InvalidInputError
 from casckpt.history.ancestry import Point
@@ -30,6 +30,7 @@ __all__ = [
     "PRUNED",
     "REWOUND",
     "SAVED",
+    "EventKind",
     "Events",
     "Happening",
     "complain",
@@ -43,7 +44,9 @@ REWOUND: Final = "rewound"
 PRUNED: Final = "pruned"
 DELETED: Final = "deleted"
 COLLECTED: Final = "collected"
-KINDS: Final = (SAVED, LOADED, FORKED, REWOUND, PRUNED, DELETED, COLLECTED)
+EventKind = Literal["saved", "loaded", "forked", "rewound", "pruned", "deleted", "collected"]
+"""What can be listened to."""
+KINDS: Final = get_args(EventKind)
 
 _LOGGER: Final = "casckpt"
 _FREQUENT: Final = frozenset({SAVED, LOADED})
