@@ -82,7 +82,8 @@ class DictBuilder(ABC):
         if entry is None:
             self._mapped = None
             entry = self._dict(
-                *(value, depth),
+                value,
+                depth,
                 whole=whole,
                 base=self._base,
                 children=children,
