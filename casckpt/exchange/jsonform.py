@@ -18,7 +18,7 @@ Plain JSON stands for itself. What JSON cannot say is an object of two keys,
 Invariants: `from_json(to_json(v))` is exactly v; a JSON text without `$casckpt` keys comes
 out as the value it says; nothing named in a form is imported or called.
 
-Imports: values, format.constants, errors.
+Imports: values, tree.hashes, format.constants, errors.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from typing import Any, Final
 
 from casckpt.errors import CorruptError, InvalidInputError, LimitError
 from casckpt.format import constants as c
+from casckpt.tree.hashes import check_hashes
 from casckpt.values import Registry
 
 __all__ = ["MARK", "from_form", "from_json", "parse", "room", "to_form", "to_json"]
@@ -66,9 +67,6 @@ def room() -> Iterator[None]:
         yield
     finally:
         sys.setrecursionlimit(before)
-
-
-# --- writing -----------------------------------------------------------------------------
 
 
 def to_json(value: Any, *, indent: int | None = None, registry: Registry | None = None) -> str:
@@ -181,9 +179,6 @@ class _Writer:
         if MARK not in value and all(type(k) is str and not _has_surrogates(k) for k in value):
             return {key: form(item) for key, item in value.items()}
         return _wrap("dict", [[form(key), form(item)] for key, item in value.items()])
-
-
-# --- reading -----------------------------------------------------------------------------
 
 
 def from_json(text: str | bytes, *, plain: bool = False, registry: Registry | None = None) -> Any:
@@ -343,6 +338,7 @@ class _Reader:
     def _hashed(self, form: Any, make: type[set[Any] | frozenset[Any]]) -> Any:
         items = self._items(form)
         try:
+            check_hashes(items)
             made = make(items)
         except TypeError as error:
             raise _MalformedError(str(error)) from error
@@ -356,6 +352,7 @@ class _Reader:
         )
         pairs = self._items(form)
         try:
+            check_hashes([key for key, _ in pairs])
             made = {key: item for key, item in pairs}  # noqa: C416 - lists, not tuples
         except TypeError as error:
             raise _MalformedError(str(error)) from error

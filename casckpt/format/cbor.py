@@ -197,6 +197,8 @@ def decode(payload: bytes, table: dict[int, Callable[[Any, bool], Any]]) -> Any:
         CorruptError: not an item of the profile. Other errors of casckpt that `table` raises
             pass through.
     """
+    if len(payload) > c.KEYS_UNSEEN_BYTES_MAX:
+        _expect_plain_keys(payload)
     try:
         return cbor2.loads(
             payload,
@@ -217,6 +219,39 @@ def decode(payload: bytes, table: dict[int, Callable[[Any, bool], Any]]) -> Any:
         raise CorruptError(msg) from error
 
 
+def _expect_plain_keys(payload: bytes) -> None:
+    """Refuse keys that are arrays, maps or tagged: many of them could be made to have one hash.
+
+    Whoever writes wraps such keys (TAG_KEY), and whoever reads counts them then. What is
+    malformed in other ways is left to the decoder.
+    """
+    at, end = 0, len(payload)
+    around: list[tuple[int, bool]] = []
+    left, in_map = 1, False  # items to come, of an array or of a map (a key if it is even)
+    while at < end:
+        major, low = payload[at] >> 5, payload[at] & 31
+        width = _WIDTHS.get(low, 0)
+        n = int.from_bytes(payload[at + 1 : at + 1 + width], "big") if width else low
+        if in_map and not left & 1 and major in _COMPOUND and (major, n) != (TAG, c.TAG_KEY):
+            raise CorruptError("the store holds a key that is an array, a map or tagged")
+        at += 1 + width
+        if major == TAG:
+            continue  # what it is on is the item
+        left -= 1
+        if major in {BYTES, TEXT}:
+            at += n
+        elif major in {ARRAY, MAP}:
+            around.append((left, in_map))
+            left, in_map = (2 * n, True) if major == MAP else (n, False)
+        while not left and around:
+            left, in_map = around.pop()
+        if not left:
+            return
+
+
+_COMPOUND = frozenset((ARRAY, MAP, TAG))
+_WIDTHS = {24: 1, 25: 2, 26: 4, 27: 8}
+"""Bytes of an item's argument, by the low bits of its first byte."""
 _MALFORMED = (
     *(cbor2.CBORDecodeError, TypeError, ValueError, LookupError),
     *(OverflowError, RecursionError),

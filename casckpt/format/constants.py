@@ -104,6 +104,10 @@ ARRAY_BLOCK_BYTES_MAX = 65472
 DEPTH_MAX = 256
 """Containers inside one another, in values."""
 TREE_LEVEL_MAX = 32
+COLLISIONS_MAX = 1000
+"""Keys and members of one load, or of one dict or set that is saved, with the hash of another."""
+KEYS_UNSEEN_BYTES_MAX = 32 << 10
+"""Keys in an encoding up to this size cannot do harm by their hashes; in others they are looked at."""
 PAYLOAD_BYTES_MAX = 16 << 20
 """No object is larger; a frame that says so is refused before anything is allocated."""
 NAME_BYTES_MAX = 255

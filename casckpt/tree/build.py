@@ -5,7 +5,7 @@ remembered. docs/format.md, chapter "Trees", is this file in words.
 
 Invariants: the result depends on the value alone. Children are put before their parents.
 
-Imports: errors, ids, format (cbor, constants), tree.source, tree.split, tree.native.
+Imports: errors, ids, format (cbor, constants), tree (hashes, native, source, split).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.ids import ObjectId
 from casckpt.tree import native
+from casckpt.tree.hashes import check_hashes
 from casckpt.tree.source import Codec, ObjectSink, TaggedValue
 from casckpt.tree.split import ends_chunk, piece_ends
 
@@ -80,6 +81,7 @@ class SlowBuilder:
             items = [self._entry(item, depth + 1) for item in value]
             return _tagged(c.TAG_TUPLE, self._sequence(items))
         if kind is set or kind is frozenset:
+            check_hashes(value)
             members = sorted(
                 (self._entry(item, depth + 1) for item in value), key=attrgetter("data")
             )
@@ -143,6 +145,7 @@ class SlowBuilder:
         return self._fan(entries, 0, _NODES, c.TAG_LIST_TREE)
 
     def _map(self, value: dict[Any, Any], depth: int) -> Encoded:
+        check_hashes(value)
         entries: list[Encoded] = []
         for key, item in value.items():
             name, content = self._entry(key, depth + 1), self._entry(item, depth + 1)

@@ -2,8 +2,8 @@
 
 Invariants: those of `tree.fast`.
 
-Imports: errors, ids, format (cbor, constants), tree (assembly, guide, keyed, mapped, native,
-stream).
+Imports: errors, ids, format (cbor, constants), tree (assembly, guide, hashes, keyed, mapped,
+native, stream).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from casckpt.ids import ObjectId
 from casckpt.tree import native
 from casckpt.tree.assembly import Assembly, Mark
 from casckpt.tree.guide import Guide, UnitGuide, print_of, worth_a_guide
+from casckpt.tree.hashes import check_hashes
 from casckpt.tree.keyed import Entry, fan_out
 from casckpt.tree.mapped import Form, MapGuide, MapRun, map_guide
 from casckpt.tree.stream import Stream
@@ -123,13 +124,14 @@ class DictBuilder(ABC):
         mark = assembly.mark()
         parts = [prefix, cbor.head(cbor.MAP, len(value))]
         marks: list[Mark] = []
-        odd_keys = False
+        odd_keys = numbers = False
         for key, item in value.items():
             marks.append((len(links), assembly.linked))
             try:
                 name = native.SHORT_KEYS[key] if type(key) is str else None
                 if name is None:
                     odd_keys |= type(key) is not int and type(key) is not str
+                    numbers |= type(key) is int
                     name = native.as_key(self._entry(key, depth + 1))
                 if type(item) is str and len(item) < 256 and item.isascii():  # most are
                     entry = cbor.TEXT_HEADS[len(item)] + item.encode()
@@ -143,6 +145,8 @@ class DictBuilder(ABC):
                 error.details.setdefault("steps", []).append(key)
                 raise
             parts += (name, entry)
+        if odd_keys or numbers:
+            check_hashes(value)
         if odd_keys:
             native.check_distinct(parts[2::2])
         if sum(map(len, parts)) - len(prefix) - len(parts[1]) < c.CHUNK_BYTES_MAX:

@@ -3,8 +3,8 @@
 Invariants: the result equals `SlowBuilder`'s to the byte, with any guide or none (a property
 test); links are noted in the order of the payload; nothing of the user's value is kept.
 
-Imports: errors, ids, format (cbor, constants), tree (assembly, blobs, dicts, guide, keyed, located,
-native, runs, source, split, stream).
+Imports: errors, ids, format (cbor, constants), tree (assembly, blobs, dicts, guide, hashes, keyed,
+located, native, runs, source, split, stream).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from casckpt.tree.assembly import Assembly
 from casckpt.tree.blobs import array_form, formed
 from casckpt.tree.dicts import GUIDED_BYTES_MIN, DictBuilder
 from casckpt.tree.guide import SHORT_LIST, BlobGuide, Guide, ListGuide, UnitGuide
+from casckpt.tree.hashes import check_hashes
 from casckpt.tree.keyed import Entry, fan_out
 from casckpt.tree.located import located
 from casckpt.tree.runs import ListRun
@@ -269,6 +270,7 @@ class FastBuilder(DictBuilder):
 
     def _set(self, value: Any, depth: int, prefix: bytes, *, whole: bool) -> bytes:
         native.check_depth(depth)
+        check_hashes(value)
         mark = self._assembly.mark()
         entries = []
         for item in value:

@@ -7,7 +7,7 @@ of dicts are always whole values.
 
 Invariants: opening reads only what is asked for; `load` gives exactly what `Loader` gives.
 
-Imports: errors, format (cbor, constants), ids, tree (source, fan, keys, read, build).
+Imports: errors, format (cbor, constants), ids, tree (source, fan, hashes, keys, read, build).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from casckpt.format import constants as c
 from casckpt.ids import ObjectId
 from casckpt.tree.build import SlowBuilder
 from casckpt.tree.fan import Fan, Ref
+from casckpt.tree.hashes import Hashes
 from casckpt.tree.keys import spellings
 from casckpt.tree.read import LOAD_BYTES_MAX, Loader, link_target
 from casckpt.tree.source import Codec, Nowhere, ObjectSource
@@ -105,6 +106,7 @@ class Opener:
         self.source = source
         self.codec = codec
         self._bytes_max = bytes_max
+        self._hashes = Hashes()
         self._table: dict[int, Any] = {
             **_WRAPPERS,
             c.TAG_KEY: self._key,
@@ -133,7 +135,7 @@ class Opener:
 
     def loader(self) -> Loader:
         """A loader with the same limit, for one whole value."""
-        return Loader(self.source, self.codec, bytes_max=self._bytes_max)
+        return Loader(self.source, self.codec, bytes_max=self._bytes_max, hashes=self._hashes)
 
     def closed(self, tag: int, content: Any) -> Node:
         """The node of a tagged item whose content is made of nodes."""

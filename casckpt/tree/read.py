@@ -10,7 +10,7 @@ user's may be taken for a link: that costs a look, and nothing else.
 Invariants: fresh objects on every load; no more payload bytes than the limit are used for
 one load (a hostile store can nest shared objects without end).
 
-Imports: errors, format (cbor, constants), ids, tree (source, fan, native).
+Imports: errors, format (cbor, constants), ids, tree (source, fan, hashes, native).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.ids import ID_BYTES, ObjectId
 from casckpt.tree.fan import Fan, Ref
+from casckpt.tree.hashes import Hashes, check_hashes
 from casckpt.tree.native import LINK_HEAD
 from casckpt.tree.source import Codec, ObjectSource
 
@@ -44,12 +45,18 @@ class Loader:
     """Loads whole values; one is used for one load."""
 
     def __init__(
-        self, source: ObjectSource, codec: Codec, *, bytes_max: int = LOAD_BYTES_MAX
+        self,
+        source: ObjectSource,
+        codec: Codec,
+        *,
+        bytes_max: int = LOAD_BYTES_MAX,
+        hashes: Hashes | None = None,
     ) -> None:
         self._source = source
         self._restore = codec.restore
         self._left = self._bytes_max = bytes_max
         self._ahead: dict[ObjectId, bytes] = {}
+        self._hashes = hashes or Hashes()
 
     def value(self, encoded: bytes) -> Any:
         """The value of one encoding.
@@ -65,7 +72,12 @@ class Loader:
         """The key in the content of a key tag; raises as `value` does."""
         if type(content) is not bytes:
             _fail("a malformed key")
-        return self.value(content)
+        key = self.value(content)
+        try:
+            self._hashes.note(key, content)
+        except TypeError:
+            _fail("a key that cannot be one")
+        return key
 
     def object(self, oid: ObjectId) -> Any:
         """The value in the object `oid` (KIND_VALUE); raises as `value` does."""
@@ -225,6 +237,7 @@ def _set(content: Any, immutable: bool) -> set[Any]:  # noqa: FBT001
 def _frozenset(content: Any, _immutable: bool) -> frozenset[Any]:  # noqa: FBT001
     if type(content) not in (list, tuple):
         _fail("a set that is none")
+    check_hashes(content)
     members = frozenset(content)
     if len(members) != len(content):
         _fail("a set with one member twice")
