@@ -201,3 +201,39 @@ def test_a_bundle_through_a_pipe(folder: Path) -> None:
         assert f"cut off at byte {size}" in done.stderr
         assert "fsck" not in done.stderr
     assert sorted(path.name for path in folder.iterdir()) == ["here", "there"]
+
+
+def test_names_become_no_paths(store: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Threads, labels, tags, keys and states name files everywhere; none of them is made."""
+    target = tmp_path_factory.mktemp("target")
+    upward = ["../up", "../../up", f"{target}/x", "a/../../up", "a/..", "."]
+    names = ["out/up", ".casckpt/data.mdb", "state.json/x"]
+    state = {name: Path(name) for name in upward} | {"long": b"x" * 100_000}
+    with casckpt.open(store / ".casckpt") as opened:
+        for name in upward:
+            with pytest.raises(casckpt.InvalidInputError, match="not a thread name"):
+                opened.thread(name)
+        for name, label in zip(names, upward, strict=False):
+            opened.thread(name).save(state, label=label, tags=[label], meta={label: label})
+    around = set(store.parent.iterdir())
+    for command in (
+        ["log", "out/up"],
+        ["diff", "out/up", "state.json/x"],
+        ["checkout", "out/up", "-o", "state.json"],
+        ["export", "-o", "all.jsonl"],
+        ["bundle", "create", "all.bundle"],
+        ["-s", "copy", "bundle", "unbundle", "all.bundle"],
+        ["-s", "lines", "import", "jsonl", "all.jsonl"],
+        ["fsck", "--salvage", "saved"],
+    ):
+        done = run(command)
+        assert done.exit_code == 0, (command, done.stderr)
+    made = {"state.json", "all.jsonl", "all.bundle", "copy", "lines", "saved", ".casckpt"}
+    assert {path.name for path in store.iterdir()} == made
+    for folder in ("copy", "lines", "saved", ".casckpt"):
+        inside = {path.name for path in (store / folder).iterdir()}
+        assert inside <= {"data.mdb", "lock.mdb"}, folder
+        with casckpt.open(store / folder, create=False) as opened:
+            assert opened.thread("out/up").load() == state
+    assert set(store.parent.iterdir()) == around
+    assert list(target.iterdir()) == []
