@@ -68,7 +68,7 @@ TAG_KEY = 51821  # of a byte string: the encoding of a key of a dict that begins
 TAG_FIRST, TAG_LAST = 51792, 51823
 
 # How values are split. Measured in docs/decisions/0002-tree-parameters.md.
-INLINE_BYTES_MAX = 2048
+INLINE_BYTES_MAX = 1024
 """An encoded value up to this size lies in its parent; a larger one is its own object."""
 TREE_INLINE_BYTES_MAX = 8192
 """The same for a list and the top of any tree (they lie well against their previous version)."""

@@ -20,7 +20,7 @@ from tests.format.second_values import head as head_of
 PAYLOAD_BYTES_MAX = 16777216
 PARAMETERS = {
     "hash": "blake3-256",
-    "inline": 2048,
+    "inline": 1024,
     "tree-inline": 8192,
     "root-inline": 16384,
     "chunk": [512, 4096, 16384, 21361414],

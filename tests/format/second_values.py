@@ -99,7 +99,7 @@ def inline_limit(data: bytes, at: int) -> int:
     if major == 6 and TUPLE <= number <= BYTEARRAY:
         major, number, _ = head(data, inner)
     tops = major == 4 or (major == 6 and LIST_TREE <= number <= BYTES_TREE)
-    return 8192 if tops else 2048
+    return 8192 if tops else 1024
 
 
 def check_cut(level: int, rows: list[Row], closed: bool) -> None:

@@ -321,7 +321,7 @@ def link(payload, size=None):
         *("d9ca56820201", "d9ca56820101", "d9ca568101" + "00", "a1d9ca6d4101" + "01", "d9ca6d4101"),
         *("82", "8201", "d9ca5182818001", "d9ca51828080", "d9ca5283f680a0", "d9ca548180"),
         *("a201000102", "a20100f500", "d9ca568201f5", "d9ca568180", "a1a0" + "00", "d9ca5101"),
-        *("d9ca61d9ca6101", "59" + "4001" + "00" * 16385, "590802" + "00" * 2050, "f4f4"),
+        *("d9ca61d9ca6101", "59" + "4001" + "00" * 16385, "590402" + "00" * 1026, "f4f4"),
         "81" * 257 + "80",
     ],
 )
@@ -331,11 +331,11 @@ def test_encodings_that_are_none(encoding):
 
 
 def test_links():
-    good, objects = link(b"\x59\x08\x00" + b"x" * 2048)
-    assert read(good, objects) == b"x" * 2048
+    good, objects = link(b"\x59\x04\x00" + b"x" * 1024)
+    assert read(good, objects) == b"x" * 1024
     for payload, size in [
-        (b"\x59\x07\xfd" + b"x" * 2045, None),
-        (b"\x59\x08\x00" + b"x" * 2048, 1),
+        (b"\x59\x03\xfd" + b"x" * 1021, None),
+        (b"\x59\x04\x00" + b"x" * 1024, 1),
     ]:
         bad, objects = link(payload, size)
         with pytest.raises(Refused):

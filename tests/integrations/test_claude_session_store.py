@@ -273,7 +273,7 @@ def transcript(session_id: str, turns: int) -> list[Any]:
                 "timestamp": f"2026-11-20T10:00:{n % 60:02}.000Z",
                 "cwd": "/srv/app",
                 "isSidechain": False,
-                "message": {"role": kind, "content": [{"type": "text", "text": f"{n} " * 1200}]},
+                "message": {"role": kind, "content": [{"type": "text", "text": f"{n} " * 600}]},
             }
         )
         parent = me
@@ -293,7 +293,7 @@ def test_the_functions_of_the_sdk_work_on_it(tmp_path: Path) -> None:
 
             fork = await fork_session_via_store(sessions, session_id, here, title="Another way")
             after = sessions.store.stats()
-            # Every uuid is new; messages longer than 2 KB are stored once.
+            # Every uuid is new; messages longer than 1 KB are stored once.
             texts = sum(len(e["message"]["content"][0]["text"]) for e in entries)
             assert after.payload_bytes - before.payload_bytes < texts / 2
 

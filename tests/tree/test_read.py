@@ -15,7 +15,7 @@ from casckpt.tree.read import Loader
 from tests.exact import same
 from tests.tree.objects import NoCodec, Objects
 
-LONG = "a long text " * 200
+LONG = "a long text " * 120
 """Its entry is a link."""
 
 

@@ -199,7 +199,7 @@ def test_children_that_are_not_in_the_payload(path, made):
 @pytest.mark.parametrize(
     ("root", "found_at"),
     [
-        (b"\x82\x01" + b"\x59\x08\x01" + bytes(2049), "structure"),  # should be a link
+        (b"\x82\x01" + b"\x59\x04\x01" + bytes(1025), "structure"),  # should be a link
         (b"\xd9\xca\x56\x82\x02\x01", "structure"),  # a set that is not sorted
         (b"\xd9\xca\x61\x611", "structure"),  # a Decimal: sound
         (b"\xd9\xca\x61\x63+1.", "structure"),  # a Decimal of another spelling

@@ -19,7 +19,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 COMMITS = {
-    "first-of-version-1": "ff4ad1a6e01bbadc29531d6b61bf7f78c9568c35",
+    "first-of-version-1": "6d34c41921240be396be414f86f261e32047630f",
     "refused-other-layout": "356ac0116d847f449b0650fcc52ddca7c0ed6d29",
     "refused-other-parameters": "3c302cd197235f6bb0124f22101e2245e6e91ebe",
 }
