@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import budget
+from bench import budget, page
 from bench.report import write_json
 
 __all__ = ["QUESTIONS", "main"]
@@ -100,7 +100,11 @@ def _budget(arguments: list[str]) -> int:
             # A process each: no question inherits another's memory or open files.
             command = [sys.executable, "-m", "bench", *words, "--record", name]
             code |= subprocess.run(command, cwd=RESULTS.parent.parent).returncode
-    print(budget.render(budget.read_results(RESULTS)))
+    results = budget.read_results(RESULTS)
+    print(budget.render(results))
+    if options.write:
+        text = page.PAGE.read_text(encoding="utf-8")
+        page.PAGE.write_text(page.filled(text, results), encoding="utf-8")
     return code
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bench import __main__ as command
+from bench import page
 from bench.budget import LINES, RUNS, commands, judge, read_results, render
 from bench.report import document
 
@@ -93,3 +94,23 @@ def test_every_line_is_read_from_something_that_is_run(tmp_path: Path) -> None:
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["budget"]) == 0
     assert "| durable save, short state " in capsys.readouterr().out
+
+
+def test_the_page_says_what_the_results_say() -> None:
+    """Its tables are made by `python -m bench budget --write`."""
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert page.filled(text, read_results(command.RESULTS)) == text
+    assert text.count("<!-- table ") == text.count("<!-- end -->") == 6
+
+
+def test_a_table_follows_its_result() -> None:
+    text = "before\n<!-- table budget -->\nold\n<!-- end -->\nafter"
+    content = {"gc": document("test", {}, gc(300_000, 64_000))}
+    filled = page.filled(text, content)
+    assert filled.startswith("before\n<!-- table budget -->\n")
+    assert "old" not in filled
+    assert (
+        "300,000 objects/s, 64 B an object |  met |" in " ".join(filled.split(" "))
+        or "met" in filled
+    )
+    assert filled.endswith("<!-- end -->\nafter")
