@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,5 @@ def test_a_table_follows_its_result() -> None:
     filled = page.filled(text, content)
     assert filled.startswith("before\n<!-- table budget -->\n")
     assert "old" not in filled
-    assert (
-        "300,000 objects/s, 64 B an object |  met |" in " ".join(filled.split(" "))
-        or "met" in filled
-    )
+    assert re.search(r"300,000 objects/s, 64 B an object \| +met \|", filled)
     assert filled.endswith("<!-- end -->\nafter")
