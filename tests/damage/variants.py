@@ -94,28 +94,41 @@ def outcomes(
     """What came of each; a child that dies or hangs is an outcome, and the next one goes on."""
     child: subprocess.Popen[str] | None = None
     for variant in variants:
-        if child is None:
-            command = [sys.executable, "-m", "tests.damage.child", str(folder / "source"),
-                       str(folder / place)]  # fmt: skip
-            child = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-            )  # fmt: skip
-        assert child.stdin is not None
-        assert child.stdout is not None
-        late = threading.Timer(SECONDS_MAX, child.kill)
-        late.start()
-        child.stdin.write(json.dumps(variant) + "\n")
-        child.stdin.flush()
-        outcome = child.stdout.readline().strip()
-        late.cancel()
-        if not outcome:
+        for seconds in (SECONDS_MAX, 6 * SECONDS_MAX):  # what hangs twice was not just starved
+            child = child or _child(folder, place)
+            outcome = _asked(child, variant, seconds)
+            if outcome:
+                break
             code = _end(child)
-            outcome = "hang" if code == -signal.SIGKILL else f"killed by signal {-code}"
             child = None
+            outcome = "hang" if code == -signal.SIGKILL else f"killed by signal {-code}"
+            if outcome != "hang":
+                break
         yield variant, outcome
     if child is not None:
         _end(child)
+
+
+def _child(folder: Path, place: str) -> subprocess.Popen[str]:
+    source = str(folder / "source")
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.damage.child", source, str(folder / place)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def _asked(child: subprocess.Popen[str], variant: Variant, seconds: float) -> str:
+    """What a child says of a variant; "" if it died, or was killed as too slow."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    late = threading.Timer(seconds, child.kill)
+    late.start()
+    child.stdin.write(json.dumps(variant) + "\n")
+    child.stdin.flush()
+    outcome = child.stdout.readline().strip()
+    late.cancel()
+    return outcome
 
 
 def _end(child: subprocess.Popen[str]) -> int:
