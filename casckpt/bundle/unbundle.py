@@ -152,6 +152,8 @@ def _take(
             _check_meta(ledger, storing.with_meta)
             return storing, _graft(ledger, reader.head, targets, checker, overwrite=overwrite)
         except (MissingObjects, PrunedError) as error:
+            if isinstance(error, PrunedError) and pruned.is_final(error):
+                raise  # the state of a head, which was here before: another try changes nothing
             # Collected before a thread had it: store it again.
             ledger.forget()
             if not left:

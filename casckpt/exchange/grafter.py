@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from casckpt.errors import InvalidInputError, PrunedError, StorageError
 from casckpt.format.constants import KIND_CHECKPOINT, KIND_PRUNED
 from casckpt.format.records import CheckpointRecord, PruneNote, TagsRecord
-from casckpt.history import keys, names
+from casckpt.history import keys, names, pruned
 from casckpt.history import meta as metas
 from casckpt.history.ancestry import Point
 from casckpt.history.graft import Grafted, NewThread, check, graft, owner, postings
@@ -161,6 +161,7 @@ class Grafter:
 
         Raises:
             ConflictError: a thread has gone another way; none was moved.
+            PrunedError: the state of a head was pruned here, and is gone for good.
         """
         self._flush()
         wanted = list(threads)
@@ -179,6 +180,8 @@ class Grafter:
                 for thread, born, moved in zip(wanted, tagged, later, strict=True)
             ]
         except PrunedError as error:
+            if pruned.is_final(error):
+                raise
             raise _collected() from error
 
     def _check_key(self, key: str, thread: str, parent: Point) -> None:

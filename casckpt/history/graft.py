@@ -21,7 +21,6 @@ from casckpt.format.constants import KIND_TAGS, TAGS_MAX
 from casckpt.format.records import CheckpointRecord, TagsRecord
 from casckpt.history import keys, names, notes, pruned
 from casckpt.history.ancestry import Point
-from casckpt.history.collected import gone
 from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
 from casckpt.history.notes import Note, ThreadOrigin
 from casckpt.ids import ObjectId
@@ -100,6 +99,7 @@ def graft(ledger: Ledger, new: NewThread, *, overwrite: bool = False) -> Grafted
                 info=ref.info if alive and ref else new.origin.encode(),
                 log=Note(KIND).encode(),
                 time_ns=ledger.clock(),
+                whole=True,
             )
         retagging = _Retagging(ledger)
         for tagged in new.tagged:
@@ -111,7 +111,7 @@ def graft(ledger: Ledger, new: NewThread, *, overwrite: bool = False) -> Grafted
         except RefConflict:
             continue
         except MissingObjects as error:
-            raise gone(ledger.engine, *error.ids) from None
+            raise pruned.unmet(ledger, error) from None
         if move is not None:
             pruned.revive(ledger, point)
         old = None if ref is None else ref.target

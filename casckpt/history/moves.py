@@ -12,8 +12,8 @@ else it starts anew: undo then undoes that, then the undo before it, as in Emacs
 
 A thread that moves to a pruned checkpoint takes it up again, as long as its state is there.
 
-Imports: errors, ids, storage (engine interface), history (ancestry, collected, events,
-ledger, names, notes, pruned).
+Imports: errors, ids, storage (engine interface), history (ancestry, events, ledger, names,
+notes, pruned).
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from typing import NamedTuple
 from casckpt.errors import ConflictError, CorruptError, NotFoundError, PrunedError
 from casckpt.history import names, notes, pruned
 from casckpt.history.ancestry import Point
-from casckpt.history.collected import gone
 from casckpt.history.events import DELETED, FORKED, REWOUND
 from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
 from casckpt.history.notes import Note, ThreadOrigin
@@ -311,6 +310,7 @@ def _logged(
         info=info,
         log=note.encode(),
         time_ns=ledger.clock(),
+        whole=True,
     )
 
 
@@ -333,7 +333,7 @@ def _move(ledger: Ledger, name: str, choose: Callable[[Ref | None], RefUpdate | 
         except RefConflict as error:
             ref = error.actual
         except MissingObjects as error:
-            raise gone(ledger.engine, *error.ids) from None
+            raise pruned.unmet(ledger, error) from None
         else:
             return
     raise crowded(name)

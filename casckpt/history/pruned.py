@@ -7,7 +7,9 @@ record by what is left of it without its state (`format.records.PrunedRecord`), 
 why beside it, and drops the mark.
 
 Who moves a thread to a marked checkpoint takes it up again: it loses its mark. Who marks
-looks afterwards whether somebody moved there meanwhile. So a head is never marked for long.
+looks afterwards whether somebody moved there meanwhile. So a head is never marked for long. And
+no thread moves to what gc has replaced: the commit of the move fails (`RefUpdate.whole`), and the
+move is told (`unmet`).
 
 Invariants: a mark and the log entry that tells of it are one commit. The log is a memory, as
 of gc's runs: what is forgotten of it makes an error say less, and nothing else.
@@ -44,6 +46,7 @@ __all__ = [
     "catch_up",
     "count_of",
     "error",
+    "is_final",
     "is_marked",
     "mark",
     "marked",
@@ -53,6 +56,7 @@ __all__ = [
     "revive",
     "run_of",
     "runs",
+    "unmet",
     "unprune",
 ]
 
@@ -172,6 +176,11 @@ def error(ledger: Ledger, point: Point) -> PrunedError:
     )
 
 
+def is_final(error: PrunedError) -> bool:
+    """Whether it tells that a state is gone for good, and the record is there."""
+    return error.details.get("recoverable") is False
+
+
 def runs(ledger: Ledger, thread: str) -> Iterator[Run]:
     """The prunings of a thread that were not taken back, newest first, as far as they are known."""
     ref = ledger.engine.ref(notes.prunes_ref(thread))
@@ -264,6 +273,19 @@ def refuse(ledger: Ledger, point: Point) -> None:
     point = _now(ledger, point)
     if point.left is not None:
         raise error(ledger, point)
+
+
+def unmet(ledger: Ledger, missing: MissingObjects) -> PrunedError:
+    """The error for a move to what gc has taken, or the state of which, since it was looked at."""
+    # gc may be at work: what it has done is not yet told by what it remembers (`catch_up`).
+    ledger.ancestry.forget()
+    ledger.vault.forget()
+    for oid in missing.ids:
+        with suppress(PrunedError, CorruptError):
+            point = ledger.ancestry.point(oid)
+            if point.left is not None:
+                return error(ledger, point)
+    return collected.gone(ledger.engine, *missing.ids)
 
 
 def revive(ledger: Ledger, point: Point) -> None:

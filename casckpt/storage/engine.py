@@ -124,6 +124,8 @@ class RefUpdate(NamedTuple):
     """An opaque note: the move is entered in the log with old and new target. None: not."""
     time_ns: int = 0
     """For the log entry: nanoseconds since 1970-01-01 UTC."""
+    whole: bool = False
+    """The new target counts as missing if gc has left only a part of it (`ids.CUT`)."""
 
 
 class LogEntry(NamedTuple):

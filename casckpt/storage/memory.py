@@ -20,7 +20,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from casckpt.errors import ClosedError
-from casckpt.ids import ObjectId, object_id
+from casckpt.ids import CUT, ObjectId, object_id
 from casckpt.storage.engine import (
     Children,
     GcReport,
@@ -141,6 +141,8 @@ class MemoryEngine(Holding, Undivided):
         wanted = {*uses, *(posting.id for posting in add)}
         wanted.update(update.target for update in refs if update.target is not None)
         missing.update(oid for oid in wanted if oid not in new and oid not in self._rows)
+        whole = {update.target for update in refs if update.whole and update.target is not None}
+        missing.update(o for o in whole if o in self._rows and self._rows[o].kind == CUT)
         if missing:
             raise MissingObjects(missing)
 

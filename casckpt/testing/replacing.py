@@ -10,8 +10,15 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from casckpt.ids import CUT, PARTED, ObjectId, cut
-from casckpt.storage.engine import Engine, GcReport, NewObject, Posting, RefUpdate
-from casckpt.testing.common import Suite, chain, new_object, text
+from casckpt.storage.engine import (
+    Engine,
+    GcReport,
+    MissingObjects,
+    NewObject,
+    Posting,
+    RefUpdate,
+)
+from casckpt.testing.common import Suite, chain, new_object, raises, text
 
 __all__ = ["ReplacingTests", "left_of", "parted"]
 
@@ -143,6 +150,31 @@ class ReplacingTests(Suite):
                 _kinds(engine, [line[2], line[4], objects[4], objects[8]]) == [PARTED] * 2 + [1] * 2
             )
             assert _kinds(engine, [line[0], line[7]]) == [CUT, PARTED]
+
+    def test_a_ref_that_wants_it_whole_is_not_moved_to_what_is_left(self) -> None:
+        """Even if it was whole when the mover looked; and nothing else of the commit is done."""
+        with self.empty() as engine:
+            objects, new = _history(5), new_object(b"new")
+            line = objects[1::2]
+            engine.commit(objects, [RefUpdate("r", line[-1].id)])
+            for item in line:
+                engine.commit(refs=[RefUpdate("s", item.id, whole=True)])
+            engine.commit(refs=[RefUpdate("s", None, whole=True)])
+            _gc(engine, [left_of(item) for item in line])
+            for update in (
+                RefUpdate("s", line[2].id, whole=True),
+                RefUpdate("s", line[2].id, log=b"", whole=True),
+            ):
+                error = raises(
+                    MissingObjects,
+                    lambda u=update: engine.commit([new], [RefUpdate("r", new.id), u]),  # type: ignore[misc]
+                )
+                assert error.ids == {line[2].id}
+            ref = engine.ref("r")
+            assert ref is not None
+            assert ref.target == line[-1].id
+            assert engine.missing([new.id]) == {new.id}
+            engine.commit(refs=[RefUpdate("s", line[2].id), RefUpdate("t", line[4].id, whole=True)])
 
     def test_those_not_stored_or_seen_to_are_no_matter(self) -> None:
         """So a run may be repeated."""

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from casckpt.errors import StorageError
-from casckpt.ids import ObjectId
+from casckpt.ids import CUT, ObjectId
 from casckpt.storage.engine import MissingObjects, NewObject, Ref, RefConflict, RefUpdate
 from casckpt.storage.lmdb import feed, index, leases, posts, tables
 from casckpt.storage.lmdb import refs as ref_table
@@ -225,8 +225,16 @@ class _Attempt:
         """Every child must be stored; at the end, everything that was relied on."""
         if last and not self.missing:
             self.missing.update(oid for oid in self.plan.wanted if not self.find(oid))
+            whole = {update.target for update in self.plan.refs if update.whole}
+            self.missing.update(oid for oid in whole if oid is not None and self._is_cut(oid))
         if self.missing:
             raise MissingObjects(self.missing)
+
+    def _is_cut(self, oid: ObjectId) -> bool:
+        """Whether gc has left only a part of an object."""
+        seq = self.find(oid)
+        row = self.txn.get(tables.number_key(seq), db=self.tables.rows) if seq else None
+        return row is not None and row[0] >> 4 == CUT
 
     def enter_index(self) -> None:
         """Make the new objects known by their ids."""
