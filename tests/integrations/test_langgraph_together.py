@@ -15,7 +15,7 @@ import pytest
 from casckpt import StorageError
 from tests.integrations.langgraph_kit import config, ids, make, put
 
-from casckpt.integrations.langgraph import CasckptSaver  # isort: skip
+from casckpt.integrations.langgraph import CasckptSaver, together  # isort: skip
 
 Call = Callable[[], Any]
 SECONDS_MAX = 20
@@ -219,3 +219,61 @@ def test_nobody_is_left_waiting(saver: CasckptSaver) -> None:
     assert all(not thread.is_alive() for thread in threads)
     for n in range(8):
         assert [c.step for c in saver.store.thread(f"t{n}").log()] == list(reversed(range(10)))
+
+
+def writing(saver: CasckptSaver, monkeypatch: pytest.MonkeyPatch) -> threading.Thread:
+    """What a task wrote, waiting for the checkpoint behind it for as long as it takes."""
+    monkeypatch.setattr(together, "LINGER_SECONDS", SECONDS_MAX)
+    staged = threading.Event()
+    write = saver._putter.put_writes
+
+    def told(*args: Any) -> None:
+        write(*args)
+        staged.set()
+
+    monkeypatch.setattr(saver._putter, "put_writes", told)
+    thread = threading.Thread(target=lambda: saver.put_writes(config("t", "1"), [("x", 5)], "task"))
+    thread.start()
+    assert staged.wait(SECONDS_MAX)
+    return thread
+
+
+def test_what_a_task_wrote_waits_for_its_checkpoint(
+    saver: CasckptSaver, commits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(saver, "1", {"x": 1})
+    commits.clear()
+    began = time.monotonic()
+    thread = writing(saver, monkeypatch)
+    put(saver, "2", {"x": 2}, parent="1")
+    thread.join(SECONDS_MAX)
+    assert time.monotonic() - began < SECONDS_MAX / 2, "the put has ended the waiting"
+    assert len(commits) == 1
+    assert saver.get_tuple(config("t", "1")).pending_writes == [("task", "x", 5)]  # type: ignore[union-attr]
+    assert saver.get_tuple(config("t")).checkpoint["channel_values"] == {"x": 2}  # type: ignore[union-attr]
+    assert not saver._together._busy
+
+
+def test_a_checkpoint_that_fails_takes_nothing_with_it(
+    saver: CasckptSaver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(saver, "1", {"x": 1})
+    thread = writing(saver, monkeypatch)
+    with pytest.raises(TypeError):
+        put(saver, "2", {"x": lambda: None}, parent="1")
+    thread.join(SECONDS_MAX)
+    assert saver.get_tuple(config("t", "1")).pending_writes == [("task", "x", 5)]  # type: ignore[union-attr]
+
+
+def test_nobody_is_waited_for_in_vain_again_and_again(
+    saver: CasckptSaver, commits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(saver, "1", {"x": 1})
+    monkeypatch.setattr(together, "LINGER_SECONDS", 0.01)
+    saver.put_writes(config("t", "1"), [("x", 1)], "task")  # in vain
+    monkeypatch.setattr(together, "LINGER_SECONDS", 10 * SECONDS_MAX)
+    commits.clear()
+    for number in range(together._TRY_AGAIN):
+        saver.put_writes(config("t", "1"), [("x", number)], f"task {number}")
+    assert len(commits) == together._TRY_AGAIN
+    assert saver._together._shall_linger([together._job(lambda: None, None)])

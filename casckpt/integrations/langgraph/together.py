@@ -2,7 +2,9 @@
 
 A commit waits for the disk, and a store takes one at a time. What many graphs put meanwhile, or
 one graph with many tasks, is gathered and carried out as one commit, with one sync. A put that
-comes alone is carried out at once, by whoever asked for it.
+comes alone is carried out at once, by whoever asked for it. But what a task wrote is nearly always
+followed by the checkpoint of its step, which would have to wait for two commits: so once it is
+encoded, its commit waits a moment for that.
 
 Invariants: who has asked returns when it is stored, never before; what shares a commit fails or
 succeeds each by itself; two puts in one namespace never share one, for the second may look for
@@ -17,7 +19,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Lock, Thread
+from threading import Condition, Thread
+from time import monotonic
 from typing import Final, NamedTuple
 
 from casckpt.history.ledger import Ledger
@@ -27,6 +30,10 @@ __all__ = ["SHARE_MAX", "Together"]
 
 SHARE_MAX: Final = 256
 """Puts that one commit carries: they are held in memory until it is made."""
+LINGER_SECONDS: Final = 0.001
+"""So long, at most, does what tasks wrote wait for the checkpoint behind it."""
+_TRY_AGAIN: Final = 16
+"""Where none came, it is waited for again after so many times."""
 
 
 class _Job(NamedTuple):
@@ -49,9 +56,11 @@ class Together:
         """Take a store's ledger; without `shares`, each put has its own commit."""
         self._ledger = ledger
         self._shares = shares
-        self._lock = Lock()
+        self._lock = Condition()
         self._waiting: deque[_Job] = deque()
         self._busy = False
+        self._hurried = 0
+        """How often not to linger."""
 
     def run(self, work: Callable[[], None], space: str | None = None) -> None:
         """Carry it out; raises what it raises.
@@ -62,21 +71,22 @@ class Together:
         """
         if not self._shares or isinstance(self._ledger.engine, BatchEngine):
             return work()
+        job = _job(work, space)
         with self._lock:
             alone = not self._busy
             self._busy = True
             if not alone:
-                job = _job(work, space)
-                self._waiting.append(job)
+                self._add(job)
         if not alone:
             return job.future.result()
         try:
-            return work()
+            self._carry_out([job])
         finally:
             with self._lock:
                 self._busy = bool(self._waiting)
                 if self._busy:
                     self._begin()
+        return job.future.result()
 
     async def arun(self, work: Callable[[], None], space: str | None = None) -> None:
         """The same, awaited; the event loop waits for no disk."""
@@ -84,57 +94,94 @@ class Together:
             return await asyncio.to_thread(work)
         job = _job(work, space)
         with self._lock:
-            self._waiting.append(job)
+            self._add(job)
             if not self._busy:
                 self._busy = True
                 self._begin()
         # A put that nobody waits for any more is stored all the same, as in an OS thread.
         return await asyncio.shield(asyncio.wrap_future(job.future))
 
+    def _add(self, job: _Job) -> None:
+        self._waiting.append(job)
+        self._lock.notify()
+
     def _begin(self) -> None:
         Thread(target=self._drain, name="casckpt-put").start()
 
     def _drain(self) -> None:
         """Carry out what waits, until nothing does."""
-        while jobs := self._next():
-            rest = jobs if len(jobs) == 1 else self._in_one(jobs)
-            for job in rest:
-                try:
-                    job.work()
-                except BaseException as error:  # noqa: BLE001 - it is the caller's, who waits
-                    job.future.set_exception(error)
-                else:
-                    job.future.set_result(None)
+        while jobs := self._first():
+            self._carry_out(jobs)
 
-    def _next(self) -> list[_Job]:
-        """The next job, with those behind it that may share its commit."""
-        jobs: list[_Job] = []
-        spaces: set[str] = set()
+    def _first(self) -> list[_Job]:
         with self._lock:
-            while self._waiting and len(jobs) < SHARE_MAX:
-                space = self._waiting[0].space
-                if space is not None and space in spaces:
-                    break
-                if space is not None:
-                    spaces.add(space)
-                jobs.append(self._waiting.popleft())
+            jobs = self._next(set(), SHARE_MAX)
             self._busy = bool(jobs)
         return jobs
 
-    def _in_one(self, jobs: list[_Job]) -> list[_Job]:
+    def _next(self, spaces: set[str], limit: int) -> list[_Job]:
+        """The jobs that may share a commit with puts in these namespaces, which are added to."""
+        jobs: list[_Job] = []
+        while self._waiting and len(jobs) < limit:
+            space = self._waiting[0].space
+            if space is not None and space in spaces:
+                break
+            if space is not None:
+                spaces.add(space)
+            jobs.append(self._waiting.popleft())
+        return jobs
+
+    def _carry_out(self, jobs: list[_Job]) -> None:
+        """Carry jobs out, with those that join them; nobody is left waiting."""
+        lingers = self._shall_linger(jobs)
+        rest = self._in_one(jobs, lingers=lingers) if lingers or len(jobs) > 1 else jobs
+        for job in rest:
+            try:
+                job.work()
+            except BaseException as error:  # noqa: BLE001 - it is the caller's, who waits
+                job.future.set_exception(error)
+            else:
+                job.future.set_result(None)
+
+    def _in_one(self, jobs: list[_Job], *, lingers: bool) -> list[_Job]:
         """Carry out several in one commit; those that have to be carried out alone."""
-        done, failed = [], []
+        done: list[_Job] = []
+        failed: list[_Job] = []
+
+        def work(jobs: list[_Job]) -> None:
+            for job in jobs:
+                try:
+                    job.work()
+                except Exception:  # noqa: BLE001 - it may be the batch's; alone it is told
+                    failed.append(job)
+                else:
+                    done.append(job)
+
         try:
             with self._ledger.batch():
-                for job in jobs:
-                    try:
-                        job.work()
-                    except Exception:  # noqa: BLE001 - it may be the batch's; alone it is told
-                        failed.append(job)
-                    else:
-                        done.append(job)
+                work(jobs)
+                if lingers:
+                    jobs = [*jobs, *(joined := self._joined(SHARE_MAX - len(jobs)))]
+                    work(joined)
         except BaseException:  # noqa: BLE001 - nobody may be left waiting
             return jobs  # another process was first, the disk is full: each by itself
         for job in done:
             job.future.set_result(None)
         return failed
+
+    def _shall_linger(self, jobs: list[_Job]) -> bool:
+        if any(job.space is not None for job in jobs):
+            return False
+        self._hurried -= 1
+        return self._hurried < 0
+
+    def _joined(self, limit: int) -> list[_Job]:
+        """What came meanwhile, once a checkpoint has or it was waited for long enough."""
+        end = monotonic() + LINGER_SECONDS
+        with self._lock:
+            while all(job.space is None for job in self._waiting):
+                left = end - monotonic()
+                if left <= 0 or not self._lock.wait(left):
+                    self._hurried = _TRY_AGAIN
+                    break
+            return self._next(set(), limit)
