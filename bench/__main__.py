@@ -103,8 +103,9 @@ def _budget(arguments: list[str]) -> int:
     results = budget.read_results(RESULTS)
     print(budget.render(results))
     if options.write:
-        text = page.PAGE.read_text(encoding="utf-8")
-        page.PAGE.write_text(page.filled(text, results), encoding="utf-8")
+        for path in page.PAGES:
+            text = path.read_text(encoding="utf-8")
+            path.write_text(page.filled(text, results), encoding="utf-8")
     return code
 
 

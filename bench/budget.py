@@ -58,6 +58,8 @@ RUNS: dict[str, list[str]] = {
     "writers": ["writers"],
     "start": ["start"],
     "graph": ["graph"],
+    "graph-long": ["graph", "--kinds", "messages", "--steps", "3000", "--savers",
+                   "InMemorySaver,CasckptSaver"],
 }  # fmt: skip
 """File in bench/results/ -> the command that makes it (TRACES: the folder of the traces)."""
 
@@ -375,6 +377,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("--run", action="store_true", help="measure anew (two hours or so)")
     parser.add_argument(
-        "--write", action="store_true", help="put the tables into bench/README.md as well"
+        "--write", action="store_true", help="put the tables into the pages as well"
     )
     parser.add_argument("--traces", type=Path, default=Path("../shared/traces"), metavar="DIR")

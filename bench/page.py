@@ -1,4 +1,4 @@
-"""The tables of bench/README.md, from the recorded results.
+"""The tables of measurements in the pages, from the recorded results.
 
     python -m bench budget --write     # puts them between their marks
 
@@ -18,9 +18,10 @@ from typing import Any, Final
 from bench.budget import Results, judge
 from bench.report import human_bytes, human_us, table
 
-__all__ = ["PAGE", "filled"]
+__all__ = ["PAGES", "filled"]
 
-PAGE: Final = Path(__file__).parent / "README.md"
+_ROOT: Final = Path(__file__).parents[1]
+PAGES: Final = tuple(_ROOT / name for name in ("README.md", "bench/README.md", "docs/langgraph.md"))
 _MARKED: Final = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NAMES: Final = {
     "casckpt": "casckpt",
@@ -72,6 +73,36 @@ def _chat(results: Results) -> str:
         rows.append([name, *times, *disk])
     head = ["subject", "save median", "load, just opened", "load again", "old state", "on disk"]
     return table([*head, "times floor"], rows)
+
+
+def _home(results: Results) -> str:
+    rows = []
+    for name, subject in _named(_of(results, "replay")[0]["subjects"]):
+        if subject["size"] is None or subject["floor"]:
+            continue
+        save = subject["save"]
+        rows.append([
+            name, human_bytes(subject["size"]["closed"]["apparent_bytes"]),
+            f"{human_us(save['median_us'])} / {human_us(save['p99_us'])}",
+            *(human_us(subject[key]["median_us"]) for key in ("load_latest", "load_latest_again")),
+        ])  # fmt: skip
+    head = ["", "on disk", "save, median / p99", "load, store just opened", "load again"]
+    return table(head, rows)
+
+
+def _steps(results: Results) -> str:
+    rows = []
+    for name in ("CasckptSaver", "SqliteSaver"):
+        for result in (*_of(results, "graph"), *_of(results, "graph-long")):
+            if result["kind"] != "messages" or name not in result["rows"]:
+                continue
+            row = result["rows"][name]
+            times = [row["put"]["median_us"], row["put"]["p99_us"], row["first_load_us"],
+                     row["load"]["median_us"]]  # fmt: skip
+            size = human_bytes(row["bytes"])
+            rows.append([f"`{name}`", f"{result['steps']:,}", size, *map(human_us, times)])
+    head = ["", "steps", "on disk", "put, median", "put, p99", "whole state, first", "again"]
+    return table(head, rows)
 
 
 def _long(results: Results) -> str:
@@ -127,6 +158,8 @@ _TABLES: Final[dict[str, Callable[[Results], str]]] = {
     "saves": _saves("save-nosync"),
     "durable": _saves("save"),
     "graph": _graph,
+    "steps": _steps,
+    "home": _home,
 }
 
 

@@ -97,11 +97,12 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "| durable save, short state " in capsys.readouterr().out
 
 
-def test_the_page_says_what_the_results_say() -> None:
-    """Its tables are made by `python -m bench budget --write`."""
-    text = page.PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", page.PAGES, ids=lambda path: path.parent.name)
+def test_the_pages_say_what_the_results_say(path: Path) -> None:
+    """Their tables are made by `python -m bench budget --write`."""
+    text = path.read_text(encoding="utf-8")
     assert page.filled(text, read_results(command.RESULTS)) == text
-    assert text.count("<!-- table ") == text.count("<!-- end -->") == 6
+    assert text.count("<!-- table ") == text.count("<!-- end -->") > 0
 
 
 def test_a_table_follows_its_result() -> None:
