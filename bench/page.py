@@ -78,11 +78,12 @@ def _chat(results: Results) -> str:
 def _home(results: Results) -> str:
     rows = []
     for name, subject in _named(_of(results, "replay")[0]["subjects"]):
-        if subject["size"] is None or subject["floor"]:
+        size = subject["size"] and subject["size"]["closed"]
+        if not size or subject["floor"]:
             continue
         save = subject["save"]
         rows.append([
-            name, human_bytes(subject["size"]["closed"]["apparent_bytes"]),
+            name, human_bytes(size["apparent_bytes"]),
             f"{human_us(save['median_us'])} / {human_us(save['p99_us'])}",
             *(human_us(subject[key]["median_us"]) for key in ("load_latest", "load_latest_again")),
         ])  # fmt: skip

@@ -16,11 +16,11 @@ Imports: history.ledger, storage.batch.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Condition, Thread
-from time import monotonic
 from typing import Final, NamedTuple
 
 from casckpt.history.ledger import Ledger
@@ -177,10 +177,10 @@ class Together:
 
     def _joined(self, limit: int) -> list[_Job]:
         """What came meanwhile, once a checkpoint has or it was waited for long enough."""
-        end = monotonic() + LINGER_SECONDS
+        end = time.monotonic() + LINGER_SECONDS
         with self._lock:
             while all(job.space is None for job in self._waiting):
-                left = end - monotonic()
+                left = end - time.monotonic()
                 if left <= 0 or not self._lock.wait(left):
                     self._hurried = _TRY_AGAIN
                     break
