@@ -16,7 +16,6 @@ Imports: history.ledger, storage.batch.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -177,11 +176,10 @@ class Together:
 
     def _joined(self, limit: int) -> list[_Job]:
         """What came meanwhile, once a checkpoint has or it was waited for long enough."""
-        end = time.monotonic() + LINGER_SECONDS
         with self._lock:
-            while all(job.space is None for job in self._waiting):
-                left = end - time.monotonic()
-                if left <= 0 or not self._lock.wait(left):
-                    self._hurried = _TRY_AGAIN
-                    break
+            if not self._lock.wait_for(self._has_checkpoint, LINGER_SECONDS):
+                self._hurried = _TRY_AGAIN
             return self._next(set(), limit)
+
+    def _has_checkpoint(self) -> bool:
+        return any(job.space is not None for job in self._waiting)
