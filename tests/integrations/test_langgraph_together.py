@@ -277,3 +277,18 @@ def test_nobody_is_waited_for_in_vain_again_and_again(
         saver.put_writes(config("t", "1"), [("x", number)], f"task {number}")
     assert len(commits) == together._TRY_AGAIN
     assert saver._together._shall_linger([together._job(lambda: None, None)])
+
+
+def test_who_is_interrupted_hears_of_it(
+    saver: CasckptSaver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_limit: int) -> Any:
+        raise KeyboardInterrupt
+
+    put(saver, "1", {"x": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(saver._together, "_joined", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            saver.put_writes(config("t", "1"), [("x", 5)], "task")
+    put(saver, "2", {"x": 2}, parent="1")
+    assert saver.get_tuple(config("t", "1")).pending_writes == [("task", "x", 5)]  # type: ignore[union-attr]

@@ -133,8 +133,13 @@ class Together:
     def _carry_out(self, jobs: list[_Job]) -> None:
         """Carry jobs out, with those that join them; nobody is left waiting."""
         lingers = self._shall_linger(jobs)
-        rest = self._in_one(jobs, lingers=lingers) if lingers or len(jobs) > 1 else jobs
-        for job in rest:
+        if lingers or len(jobs) > 1:
+            self._in_one(jobs, lingers=lingers)
+        else:
+            self._each_alone(jobs)
+
+    def _each_alone(self, jobs: list[_Job]) -> None:
+        for job in jobs:
             try:
                 job.work()
             except BaseException as error:  # noqa: BLE001 - it is the caller's, who waits
@@ -142,8 +147,8 @@ class Together:
             else:
                 job.future.set_result(None)
 
-    def _in_one(self, jobs: list[_Job], *, lingers: bool) -> list[_Job]:
-        """Carry out several in one commit; those that have to be carried out alone."""
+    def _in_one(self, jobs: list[_Job], *, lingers: bool) -> None:
+        """Carry out several in one commit, and then alone what must be."""
         done: list[_Job] = []
         failed: list[_Job] = []
 
@@ -162,11 +167,14 @@ class Together:
                 if lingers:
                     jobs = [*jobs, *(joined := self._joined(SHARE_MAX - len(jobs)))]
                     work(joined)
-        except BaseException:  # noqa: BLE001 - nobody may be left waiting
-            return jobs  # another process was first, the disk is full: each by itself
+        except Exception:  # noqa: BLE001 - another process was first, the disk is full: it is told
+            return self._each_alone(jobs)
+        except BaseException:  # Ctrl-C: nobody may be left waiting
+            self._each_alone(jobs)
+            raise
         for job in done:
             job.future.set_result(None)
-        return failed
+        return self._each_alone(failed)
 
     def _shall_linger(self, jobs: list[_Job]) -> bool:
         if any(job.space is not None for job in jobs):
