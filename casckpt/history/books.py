@@ -1,16 +1,18 @@
 """Books: an engine with what reads it, and the ones that an OS thread has open besides.
 
-Imports: storage (engine interface), vault, history (ancestry, collected, events).
+Imports: errors, storage (engine interface), vault, history (ancestry, collected, events).
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from threading import local
 from typing import NamedTuple
 
+from casckpt.errors import CasckptError
 from casckpt.history.ancestry import Ancestry, Point
-from casckpt.history.collected import gone
+from casckpt.history.collected import gone, version
 from casckpt.history.events import Happening
 from casckpt.storage.engine import Engine
 from casckpt.vault import Vault
@@ -33,7 +35,13 @@ class Books(NamedTuple):
 def books_of(engine: Engine, below: Books | None = None) -> Books:
     """The books of an engine; `below`: those of the one that it holds commits back for."""
     vault = Vault(engine, gone=partial(gone, engine if below is None else below.engine))
-    return Books(engine, vault, Ancestry(vault, below=below and below.ancestry), [], [])
+    ancestry = Ancestry(vault, below=below and below.ancestry)
+    if below is None:
+        # Asked for while nothing is remembered: else the first load would forget, and read
+        # again, what it has just read. If the engine is damaged there, the first load tells.
+        with suppress(CasckptError):
+            ancestry.gc_seen = version(engine)
+    return Books(engine, vault, ancestry, [], [])
 
 
 class Here(local):

@@ -20,7 +20,17 @@ from casckpt.history.times import from_ns
 from casckpt.ids import ObjectId
 from casckpt.storage.engine import ANY, Engine, RefUpdate
 
-__all__ = ["PREFIX_BYTES", "REF", "Run", "error", "find", "gone", "remember", "runs"]
+__all__ = [
+    "PREFIX_BYTES",
+    "REF",
+    "Run",
+    "error",
+    "find",
+    "gone",
+    "remember",
+    "runs",
+    "version",
+]
 
 REF: Final = "store/gc"
 PREFIX_BYTES: Final = 8
@@ -38,6 +48,12 @@ class Run(NamedTuple):
     objects: int
     prefixes: bytes
     """Of the ids of the checkpoints, one after the other; not of all, if they were many."""
+
+
+def version(engine: Engine) -> int:
+    """Of what is remembered: another one than before means that gc has run in between."""
+    ref = engine.ref(REF)
+    return 0 if ref is None else ref.version
 
 
 def runs(engine: Engine) -> list[Run]:

@@ -95,8 +95,7 @@ def record(ledger: Ledger, point: Point) -> CheckpointRecord:
 
 def catch_up(ledger: Ledger) -> None:
     """Forget what is remembered of checkpoints if gc has run since, in whatever process."""
-    ref = ledger.engine.ref(collected.REF)
-    version = 0 if ref is None else ref.version
+    version = collected.version(ledger.engine)
     ancestry = ledger.ancestry
     if ancestry.gc_seen != version:
         ancestry.forget()
