@@ -81,6 +81,8 @@ class Vault:
     def read(self, oids: Sequence[ObjectId]) -> list[tuple[int, bytes]]:
         """Kinds and payloads of several objects, whatever they are; raises as `get` does."""
         cache = self._cache
+        if len(oids) == 1:
+            return [cache.get(oids[0]) or self._read_one(oids[0])]
         found = {oid: entry for oid in oids if (entry := cache.get(oid)) is not None}
         wanted = [oid for oid in oids if oid not in found] if len(found) < len(oids) else ()
         if wanted:
@@ -92,6 +94,15 @@ class Vault:
             self._remember(new)
             found.update(new)
         return [found[oid] for oid in oids]
+
+    def _read_one(self, oid: ObjectId) -> tuple[int, bytes]:
+        """What is not in the cache; walks over records read thousands, one by one."""
+        (stored,) = self.engine.read((oid,))
+        if stored is None:
+            raise self._gone(oid)
+        entry = verified(oid, stored)
+        self._remember({oid: entry})
+        return entry
 
     def find_many(self, oids: Sequence[ObjectId], kind: int) -> dict[ObjectId, bytes]:
         """Those of several objects that are stored, sound and of this kind; no errors."""

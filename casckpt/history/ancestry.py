@@ -214,8 +214,13 @@ class Ancestry:
         if step < 0 or step > point.step:
             return None
         while point.step > step:
-            far = jump_step(point.step) < step
-            point = self._parent(point) if far else self._jump(point)
+            target = jump_step(point.step)
+            if target < step:
+                point = self._parent(point)
+            elif point.jump is None:
+                raise _broken(point)
+            else:
+                point = self._at(point, point.jump, target)
         return point
 
     def is_ancestor(self, old: Point, new: Point) -> bool:
