@@ -79,12 +79,12 @@ class CheckpointRecord(NamedTuple):
         fields = cbor.decode_generic(head)
         if type(fields) is not list or not 7 <= len(fields) <= 8:
             _fail("it has another number of fields")
-        keys = fields[7:]
-        if any(type(key) is not str for key in keys):
-            _fail("its key is not text")
-        if type(fields[0]) is not list or type(fields[6]) is not list:
+        parents, jump, thread, step, created_ns, label, tags, *keys = fields
+        for key in keys:
+            if type(key) is not str:
+                _fail("its key is not text")
+        if type(parents) is not list or type(tags) is not list:
             _fail("parents or tags are not a list")
-        parents, jump, thread, step, created_ns, label, tags = fields[:7]
         record = cls(
             tuple(parents), jump, thread, step, created_ns, label, tuple(tags), meta, root, *keys
         )
@@ -93,8 +93,9 @@ class CheckpointRecord(NamedTuple):
 
     def _check(self) -> None:
         ids = self.parents if self.jump is None else (*self.parents, self.jump)
-        if any(type(i) is not bytes or len(i) != ID_BYTES for i in ids):
-            _fail("an id is malformed")
+        for i in ids:  # a loop: whoever walks over a history comes by here at each step
+            if type(i) is not bytes or len(i) != ID_BYTES:
+                _fail("an id is malformed")
         if type(self.thread) is not str or not self.thread:
             _fail("its thread has no name")
         if type(self.step) is not int or not 0 <= self.step <= _STEP_MAX:
@@ -103,8 +104,9 @@ class CheckpointRecord(NamedTuple):
             _fail("its time is not a number")
         if self.label is not None and type(self.label) is not str:
             _fail("its label is not text")
-        if any(type(tag) is not str for tag in self.tags):
-            _fail("a tag is not text")
+        for tag in self.tags:
+            if type(tag) is not str:
+                _fail("a tag is not text")
         if type(self.meta) is not bytes or type(self.root) is not bytes:
             _fail("its meta or root is not a byte string")
         if bool(self.parents) != (self.step > 0) or (self.jump is None) != (not self.parents):
