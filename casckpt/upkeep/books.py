@@ -8,6 +8,8 @@ Imports: errors, ids, format (records, constants), storage (engine interface), h
 from __future__ import annotations
 
 import re
+from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -93,12 +95,13 @@ def _tags(ledger: Ledger, ref: Ref) -> Finding | None:
 
 def log(ledger: Ledger) -> Iterator[Finding]:
     """Every entry has a note that can be read, and the one before it is there."""
-    present: set[int] = set()
+    present = array("Q")
     wanted: dict[int, str] = {}
     before: int | None = None
     while page := ledger.engine.log(before=before, limit=_PAGE):
         for entry in page:
-            present.add(entry.number)
+            present.append(entry.number)
+            wanted.pop(entry.number, None)
             if entry.previous:
                 wanted[entry.previous] = entry.name
             try:
@@ -108,13 +111,24 @@ def log(ledger: Ledger) -> Iterator[Finding]:
                     DAMAGE, f"log entry {entry.number} of {entry.name!r}: {error.message}"
                 )
         before = page[-1].number
+    present.reverse()
     after: str | None = None
     while found := ledger.engine.refs(after=after, limit=_PAGE):
-        wanted |= {ref.last_log: ref.name for ref in found if ref.last_log}
+        wanted |= {
+            ref.last_log: ref.name
+            for ref in found
+            if ref.last_log and not _holds(present, ref.last_log)
+        }
         after = found[-1].name
-    for number in sorted(wanted.keys() - present):
+    for number in sorted(wanted):
         if ledger.engine.log_entry(number) is None and ledger.engine.ref(wanted[number]):
             yield Finding(DAMAGE, f"log entry {number} of {wanted[number]!r} is missing")
+
+
+def _holds(numbers: array[int], number: int) -> bool:
+    """Whether it is one of the numbers, which ascend."""
+    at = bisect_left(numbers, number)
+    return at < len(numbers) and numbers[at] == number
 
 
 def postings(ledger: Ledger, progress: Progress | None = None) -> Iterator[Finding]:
