@@ -50,6 +50,13 @@ def forget(engine: LmdbEngine) -> None:
     engine._space.payloads = Payloads()
 
 
+def expect_all(engine: LmdbEngine, items: list[NewObject] = EVERY) -> None:
+    forget(engine)
+    for item, stored in zip(items, engine.read([item.id for item in items]), strict=True):
+        assert stored is not None
+        assert stored.payload == item.payload
+
+
 def collect(engine: LmdbEngine) -> int:
     return engine.gc(lambda: (), log_keep=timedelta(0), now_ns=1 << 62).objects_removed
 

@@ -1,6 +1,7 @@
 """What gc leaves in order, and what it remembers: when something went, and by what."""
 
 import datetime as dt
+import random
 
 import pytest
 
@@ -190,3 +191,20 @@ def test_a_store_that_was_collected_tells_others(tmp_path, clock):
         at = collect(store, clock)
     with opened(path, read_only=True) as store:
         assert at in refused(lambda: store.checkpoint(gone.id)).message
+
+
+def test_after_gc_and_pack_nothing_is_untidy(tmp_path):
+    """Gc leaves rows that others are stored against; packing makes them needless and takes them."""
+    clock = Clock()
+    with casckpt.open(tmp_path / "store", durability="none", clock=clock) as store:
+        run, noise = store.thread("a"), random.Random(1)
+        lines = [f"line {noise.random()}" for _ in range(400)]
+        for number in range(20):
+            lines[number * 15] = f"changed {noise.random()}"
+            run.save({"number": number, "lines": lines})
+        run.prune(casckpt.Retention(keep_last=2))
+        store.gc(grace=0, pack=False)
+        assert store._ledger.engine.stats()["bases_only"]["rows"]
+        store.pack()
+        assert list(store.fsck()) == []
+        assert run.load()["lines"] == lines

@@ -57,6 +57,8 @@ class Choice:
         self._low = self._top = 0
         self._clusters = array("I")
         """Cluster of each row from the lowest; 0: not claimed."""
+        self._bases = bytearray()
+        """1 for each row from the lowest that another is a delta against."""
         self._lowest: list[int] = [0]
         """The lowest row of each cluster."""
         self.order: list[int] = []
@@ -66,12 +68,17 @@ class Choice:
         """The highest seq when it began."""
         return self._top
 
+    def was_base(self, seq: int) -> bool:
+        """Whether a row was a delta against this one when it began."""
+        return self._low <= seq <= self._top and bool(self._bases[seq - self._low])
+
     def steps(self) -> Iterator[str]:
         """Look at all rows; a step a transaction."""
         with self._space.reading() as txn:
             self._low, self._top = tables.span(txn, self._space.tables)
         try:
-            self._clusters = array("I", bytes(4 * len(tables.flags(self._low, self._top))))
+            self._bases = tables.flags(self._low, self._top)
+            self._clusters = array("I", bytes(4 * len(self._bases)))
         except (MemoryError, OverflowError):
             msg = f"rows {self._low} to {self._top} are too far apart to be sorted in memory"
             raise StorageError(msg) from None
@@ -96,6 +103,8 @@ class Choice:
             mine = clusters[seq - low] = len(self._lowest)
             self._lowest.append(seq)
         self._lowest[mine] = seq  # going down
+        if head.base >= low:
+            self._bases[head.base - low] = 1
         for other in (*head.own, head.base):
             if other >= low and not clusters[other - low]:
                 clusters[other - low] = mine

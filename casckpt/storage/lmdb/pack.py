@@ -7,7 +7,8 @@ The steps, each with transactions of its own:
 3. for each block: *read* the next rows and decode them (reads); compress, with no
    transaction open; *write* the block, and let the rows point into it, a few milliseconds
    at a time.
-4. *blocks* (writes): remove blocks that no row lies in any more.
+4. *bases* (reads, writes): remove rows that only what is packed now was a delta against (`bases`).
+5. *blocks* (writes): remove blocks that no row lies in any more.
 
 Why nothing is lost, whoever reads and writes at the same time:
 
@@ -19,8 +20,9 @@ Why nothing is lost, whoever reads and writes at the same time:
     row as it was before, in one snapshot.
 (b) What others know of a row stays true: payload and children never change. Its depth falls
     to 0; a delta that states a larger one keeps within the limit all the same.
-(c) A row that gc keeps as a base only has no index entry and is left alone; when all its
-    deltas are packed, it serves nobody, and the next gc removes it.
+(c) A row that gc keeps as a base only has no index entry and is not packed; when all its
+    deltas are, it serves nobody and goes (`bases`), or, after a run that was stopped, with
+    the next gc.
 (d) Killed in between: the block is there, and those rows point into it that were committed;
     the others are as before. The next run packs them elsewhere, and repacks or removes the
     block by how much of it is in use.
@@ -42,7 +44,17 @@ from typing import Any, Final, NamedTuple
 from casckpt.errors import CorruptError, StorageError
 from casckpt.storage.engine import PackReport
 from casckpt.storage.frame import BLOCK
-from casckpt.storage.lmdb import blocks, choose, index, leases, objects, survey, tables, tally
+from casckpt.storage.lmdb import (
+    bases,
+    blocks,
+    choose,
+    index,
+    leases,
+    objects,
+    survey,
+    tables,
+    tally,
+)
 from casckpt.storage.lmdb.caches import Payloads
 from casckpt.storage.lmdb.row import Head, encode_head
 from casckpt.storage.lmdb.space import Space
@@ -113,6 +125,8 @@ class Packer:
                 yield step
             while not self.is_complete and not self._is_late():
                 yield from self._block()
+            if self.is_complete:
+                yield from bases.drop(self.space, self._choice.was_base, self._check_sign)
             unused = yield from survey.tidy(self.space, self._check_sign)
             if self.is_complete:
                 self._unused = unused

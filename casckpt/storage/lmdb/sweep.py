@@ -204,7 +204,9 @@ class Collector:
         if not self._dry_run:
             self._turn.check(txn, self.tables)
         elif tables.state(txn, self.tables).epoch != self._epoch:
-            raise StorageError(f"{self.space.path}: another gc has begun; this one stops")
+            raise StorageError(
+                f"{self.space.path}: another gc has begun, or a pack removed rows; this one stops"
+            )
 
     def _take_horizon(self, txn: Any) -> None:
         state = tables.state(txn, self.tables)
