@@ -329,7 +329,7 @@ def _move(ledger: Ledger, name: str, choose: Callable[[Ref | None], RefUpdate | 
         if update is None:
             return
         try:
-            ledger.engine.commit(refs=[update])
+            ledger.engine.commit(refs=[update], remove=pruned.marks_of(ledger, update.target))
         except RefConflict as error:
             ref = error.actual
         except MissingObjects as error:

@@ -148,8 +148,12 @@ def test_keep_first_begins_where_the_thread_does(run):
     assert steps(v.checkpoint for v in report.kept) == [11, 7, 6]
 
 
+@pytest.mark.parametrize("killed", [False, True], ids=["", "killed after the move"])
 @pytest.mark.parametrize("how", ["fork", "rewind", "undo"])
-def test_moving_to_a_pruned_checkpoint_takes_it_up_again(run, how):
+def test_moving_to_a_pruned_checkpoint_takes_it_up_again(run, monkeypatch, how, killed):
+    """In one commit: gc would take the state of a head that is still marked."""
+    if killed:
+        monkeypatch.setattr(pruned, "revive", lambda *_: None)
     run.prune(LAST)
     if how == "fork":
         assert run.fork("b", at="~1").load() == {"n": 8}
