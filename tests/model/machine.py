@@ -1,8 +1,8 @@
 """A state machine over the whole public API, against the plain model.
 
 Each rule does one thing to the store and to the model, and compares what comes of it, errors
-included. Several handles take turns: two stores on one path, an asyncio handle, and (where the
-machine is told so) another process; so what one remembers must not hide what another did.
+included. Several handles take turns: two stores on one path, an asyncio handle, and (if told so)
+another process; so what one remembers must not hide what another did.
 After every step the heads are compared, at the end everything, and fsck has to be silent.
 """
 
@@ -29,10 +29,11 @@ from casckpt.aio.store import Store as AioStore
 from tests.exact import same
 from tests.model.checks import EXPECTED, check_checkpoint, check_everything, check_heads
 from tests.model.given import DAY_NS, NAMES, PICK, Clock, labels, metas, names, some_tags, values
+from tests.model.paged import Paged
 from tests.model.plain import Conflict, Kept, Missing, Model, take_in
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(Paged, RuleBasedStateMachine):
     """One store; `engine` is "memory" or "lmdb"."""
 
     engine = "memory"
@@ -86,8 +87,6 @@ class Machine(RuleBasedStateMachine):
             check_everything(self.model, store)
             found = [str(one) for one in store.fsck(level="structure")]
             assert found == []
-
-    # helpers
 
     def store(self, pick: int) -> casckpt.Store:
         return self.stores[pick % len(self.stores)]

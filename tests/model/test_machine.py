@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from casckpt import store
 from casckpt.history import find, ledger, moves, notes, pruned, pruning, tags
+from casckpt.history.ancestry import Ancestry
 from casckpt.upkeep import gc
 from tests.model.elsewhere import Elsewhere
 from tests.model.machine import Machine
@@ -100,8 +102,26 @@ def forks_have_no_origin(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(moves, "ThreadOrigin", lambda now_ns, *_: real(now_ns))
 
 
+def pages_overlap(patch: pytest.MonkeyPatch) -> None:
+    """A page of a log begins with the end of the one before."""
+    real = Ancestry.newest_before
+    patch.setattr(Ancestry, "newest_before", lambda self, at, until: real(self, at, until + 1))
+
+
+def offsets_are_off(patch: pytest.MonkeyPatch) -> None:
+    """A list of threads passes over one too many."""
+    real = store.threads
+
+    def listed(*args: Any, offset: int, **how: Any) -> Any:
+        return real(*args, offset=offset + (offset > 1), **how)
+
+    patch.setattr(store, "threads", listed)
+
+
 MUTANTS = [
-    (lost_updates, "lmdb"),
+    (pages_overlap, "memory"),
+    (offsets_are_off, "memory"),
+    pytest.param(lost_updates, "lmdb", marks=pytest.mark.slow),
     pytest.param(no_reviving, "memory", marks=pytest.mark.slow),
     pytest.param(heads_are_pruned, "memory", marks=pytest.mark.slow),
     (tags_are_not_listed, "memory"),
