@@ -87,9 +87,9 @@ class Space:
             self.env.close()
         try:
             pages.expect_sound(self.env, Path(self.path))
-            self.tables = tables.open_tables(self.env, self.path)
             if not self.read_only:
-                self.env.reader_check()
+                self.env.reader_check()  # first: those that were killed may have all places
+            self.tables = tables.open_tables(self.env, self.path)
         except BaseException:
             self.env.close()
             if not lock_was_there:
