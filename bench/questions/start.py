@@ -8,6 +8,7 @@ log` on as many commits. The difference to `python -c pass` is what the package 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -67,7 +68,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _process(command: list[str]) -> Callable[[int], Any]:
-    return lambda _: subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    # An installed package has its bytecode; a checkout has, too, after the first of these.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return lambda _: subprocess.run(command, cwd=ROOT, env=kept, check=True, capture_output=True)
 
 
 def _repository(git: Any, folder: Path) -> None:
