@@ -107,7 +107,10 @@ def graft(ledger: Ledger, new: NewThread, *, overwrite: bool = False) -> Grafted
         for tags in new.retagged:
             retagging.take(tags, overwrite=overwrite)
         try:
-            retagging.commit([] if move is None else [move])
+            if move is None:
+                retagging.commit([])
+            else:
+                retagging.commit([move], taken_up=pruned.marks_of(ledger, point))
         except RefConflict:
             continue
         except MissingObjects as error:
@@ -204,13 +207,13 @@ class _Retagging:
         self._add += _postings(point, [t for t in new if t not in old])
         self._remove += _postings(point, [t for t in old if t not in new])
 
-    def commit(self, moves: list[RefUpdate]) -> None:
-        """Carry it out, with other moves."""
+    def commit(self, moves: list[RefUpdate], *, taken_up: Sequence[Posting] = ()) -> None:
+        """Carry it out, with other moves, and with the marks of pruned checkpoints taken off."""
         # What was given when it was saved may have been taken away since.
         taken = set(self._remove)
         add = [posting for posting in self._add if posting not in taken]
         if moves or self._moves or add:
-            self._draft.commit([*moves, *self._moves], add=add, remove=self._remove)
+            self._draft.commit([*moves, *self._moves], add=add, remove=[*self._remove, *taken_up])
 
 
 def _postings(point: Point, tags: Iterable[str]) -> list[Posting]:

@@ -328,8 +328,10 @@ def _move(ledger: Ledger, name: str, choose: Callable[[Ref | None], RefUpdate | 
             continue
         if update is None:
             return
+        point = None if update.target is None else ledger.ancestry.point(update.target)
+        marks = [] if point is None else pruned.marks_of(ledger, point)
         try:
-            ledger.engine.commit(refs=[update], remove=pruned.marks_of(ledger, update.target))
+            ledger.engine.commit(refs=[update], remove=marks)
         except RefConflict as error:
             ref = error.actual
         except MissingObjects as error:

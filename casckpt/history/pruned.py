@@ -288,18 +288,16 @@ def unmet(ledger: Ledger, missing: MissingObjects) -> PrunedError:
     return collected.gone(ledger.engine, *missing.ids)
 
 
-def marks_of(ledger: Ledger, target: ObjectId | None) -> list[Posting]:
-    """The mark that a checkpoint loses in the commit by which a thread moves to it."""
-    if target is None or not ledger.engine.postings_count(notes.PRUNED):
-        return []
-    point = ledger.ancestry.point(target)
+def marks_of(ledger: Ledger, point: Point) -> list[Posting]:
+    """The mark that a checkpoint loses in the commit by which a thread moves to it, if it has one."""
     return [_posting(point)] if is_marked(ledger, point) else []
 
 
 def revive(ledger: Ledger, point: Point) -> None:
     """Take up again a checkpoint that was marked while a thread moved to it."""
-    if is_marked(ledger, point):
-        ledger.engine.commit(remove=[_posting(point)])
+    marks = marks_of(ledger, point)
+    if marks:
+        ledger.engine.commit(remove=marks)
 
 
 def _posting(point: Point) -> Posting:

@@ -12,6 +12,7 @@ import pytest
 
 import casckpt
 from casckpt import Retention
+from casckpt.history import pruned
 
 LAST = Retention(keep_last=1)
 
@@ -117,3 +118,15 @@ def test_a_state_that_is_only_pruned_meanwhile_is_taken_up(race, begin):
     for store in (race.mine, race.other):
         assert store.checkpoint(race.oid).load() == {"n": 8}
         assert store.fsck(level="data").ok
+
+
+@MOVES
+def test_what_was_pruned_before_is_taken_up_by_the_commit_of_the_move(race, begin, monkeypatch):
+    """A process may be killed right behind it, and gc would take the state."""
+    move = begin(race)
+    race.prune()
+    monkeypatch.setattr(pruned, "revive", lambda *_: None)
+    move()
+    race.other.gc(grace=0)
+    for store in (race.mine, race.other):
+        assert store.checkpoint(race.oid).load() == {"n": 8}
