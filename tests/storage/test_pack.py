@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from casckpt.storage.frame import BLOCK, encode_block
 from casckpt.storage.lmdb import (
     LmdbEngine,
     blocks,
-    choose,
     leases,
     pack,
     row,
@@ -29,7 +27,6 @@ from tests.storage.packing import (
     LINES,
     collect,
     expect_all,
-    filled,
     rows,
     write,
 )
@@ -37,18 +34,7 @@ from tests.storage.packing import (
 DEAD = b"999999999|1|0|another boot"
 
 
-@pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choose, "TARGET_BYTES", 6000)
-    monkeypatch.setattr(pack, "READ_ROWS", 4)
-    monkeypatch.setattr(pack, "BATCH_ROWS", 5)
-
-
-@pytest.fixture(name="engine")
-def engine_(tmp_path: Path) -> Iterator[LmdbEngine]:
-    engine = filled(tmp_path / "s")
-    yield engine
-    engine.close()
+pytestmark = pytest.mark.usefixtures("small_steps")
 
 
 def test_all_is_the_same_before_during_and_after(engine: LmdbEngine) -> None:

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from casckpt.errors import StorageError
 from casckpt.storage.engine import NewObject, Problem, RefUpdate
-from casckpt.storage.lmdb import LmdbEngine, check, choose, index, pack, sweep
+from casckpt.storage.lmdb import LmdbEngine, check, index, pack, sweep
 from casckpt.testing.common import chain, new_object
-from tests.storage.packing import EVERY, LINES, collect, expect_all, filled, rows, write
+from tests.storage.packing import EVERY, LINES, collect, expect_all, rows, write
 
-
-@pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choose, "TARGET_BYTES", 6000)
-    monkeypatch.setattr(pack, "READ_ROWS", 4)
-    monkeypatch.setattr(pack, "BATCH_ROWS", 5)
-
-
-@pytest.fixture(name="engine")
-def engine_(tmp_path: Path) -> Iterator[LmdbEngine]:
-    engine = filled(tmp_path / "s")
-    yield engine
-    engine.close()
+pytestmark = pytest.mark.usefixtures("small_steps")
 
 
 def dead_bases(engine: LmdbEngine, length: int) -> tuple[NewObject, list[int]]:

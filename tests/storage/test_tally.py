@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from casckpt.errors import StorageError
 from casckpt.storage.engine import RefUpdate
-from casckpt.storage.lmdb import LmdbEngine, choose, pack
-from tests.storage.packing import CHAINS, EVERY, LINES, collect, filled, rows, write
+from casckpt.storage.lmdb import LmdbEngine, pack
+from tests.storage.packing import CHAINS, EVERY, LINES, collect, rows, write
 
-
-@pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choose, "TARGET_BYTES", 6000)
-    monkeypatch.setattr(pack, "READ_ROWS", 4)
-    monkeypatch.setattr(pack, "BATCH_ROWS", 5)
-
-
-@pytest.fixture(name="engine")
-def engine_(tmp_path: Path) -> Iterator[LmdbEngine]:
-    engine = filled(tmp_path / "s")
-    yield engine
-    engine.close()
+pytestmark = pytest.mark.usefixtures("small_steps")
 
 
 def test_the_tally_knows_what_a_run_left_to_do(engine: LmdbEngine) -> None:
