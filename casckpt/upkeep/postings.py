@@ -58,7 +58,6 @@ def compare(ledger: Ledger, progress: Progress | None = None) -> Faults:
     differ = sums.differ()
     if not differ:
         return Faults([], [])
-    # The lists first: what is saved after that is in neither, or asks for one look more.
     surplus: set[Posting] = set()
     missing = []
     for posting, sign in _both(ledger, progress):
@@ -103,7 +102,10 @@ def _place(posting: Posting) -> tuple[int, int]:
 
 
 def _both(ledger: Ledger, progress: Progress | None) -> Iterator[tuple[Posting, int]]:
-    """What is in the lists, with 1, then what belongs there, with -1."""
+    """What is in the lists, with 1, then what belongs there, with -1.
+
+    The lists first: what is saved after that is in neither, or asks for one look more.
+    """
     for posting in _all_postings(ledger):
         yield posting, 1
     for done, point in enumerate(checkpoints(ledger), 1):
