@@ -67,7 +67,7 @@ def lost_updates(patch: pytest.MonkeyPatch) -> None:
 
 def no_reviving(patch: pytest.MonkeyPatch) -> None:
     """A pruned checkpoint that a thread moves to stays pruned."""
-    patch.setattr(pruned, "revive", lambda *_: None)
+    patch.setattr(pruned, "marks_of", lambda *_: [])
 
 
 def heads_are_pruned(patch: pytest.MonkeyPatch) -> None:
