@@ -128,10 +128,10 @@ class Opener:
             node = cbor.decode(payload, self._table)
         return node
 
-    def load(self, node: Node) -> Any:
-        """The whole value of a node, of fresh objects."""
+    def load(self, node: Node, loader: Loader | None = None) -> Any:
+        """The whole value of a node, of fresh objects; by a loader that is given, if one is."""
         with reading():
-            return self._load(node, self.loader())
+            return self._load(node, loader or self.loader())
 
     def loader(self) -> Loader:
         """A loader with the same limit, for one whole value."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from langchain_core.messages import (  # isort: skip
     ToolMessage,
 )
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.serde.types import _DeltaSnapshot
+from pydantic import BaseModel
 
 from casckpt.integrations.langgraph import CasckptSaver, messages
 from tests.integrations.test_langgraph_forms import shape
@@ -128,6 +131,39 @@ def test_they_are_remembered(saver: CasckptSaver, monkeypatch: pytest.MonkeyPatc
         if isinstance(message, AIMessage) and message.tool_calls:
             message.tool_calls[0]["args"]["deep"].append("changed")
     assert exactly(reads(saver, 1)[0]) == exactly(first)
+
+
+class Plan(BaseModel):
+    said: list[Any]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        _DeltaSnapshot,
+        lambda values: {"a": _DeltaSnapshot({"b": values})},
+        deque,
+        lambda values: Plan(said=values),
+    ],
+    ids=["snapshot", "nested", "deque", "model"],
+)
+def test_in_something_that_the_serializer_builds(saver: CasckptSaver, around: Any) -> None:
+    values = plain(random.Random(4), 200)
+    put(saver, "1", {"x": around(values)})
+    expected = shape(as_langgraph(around(values)))
+    assert [shape(found) == expected for found in reads(saver)] == [True] * 5
+    assert saver._reader._recall._leaves
+
+
+def test_in_the_history_of_a_channel(saver: CasckptSaver) -> None:
+    """What is read with it is remembered as well."""
+    values = plain(random.Random(5), 200)
+    put(saver, "1", {"other": ["x"] * 50, "x": _DeltaSnapshot(values)})
+    put(saver, "2", parent="1")
+    for _ in range(3):
+        found = saver.get_delta_channel_history(config=config(), channels=["x"])["x"]
+        assert exactly(found["seed"].value) == exactly(as_langgraph(values))
+    assert saver._reader._recall._leaves
 
 
 def test_what_a_validator_changes_is_validated_each_time(saver: CasckptSaver) -> None:

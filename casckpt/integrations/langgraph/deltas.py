@@ -7,8 +7,8 @@ channels are read.
 Invariants: the walk goes by parents, never by the order of ids, so a branch sees nothing of
 another; a circle of parents ends it (a checkpoint may be put again after its own child).
 
-Imports: langchain_core, langgraph.checkpoint, history (ledger, states), integrations.langgraph
-(catalogue, forms, reading).
+Imports: langchain_core, langgraph.checkpoint, history.ledger, integrations.langgraph (catalogue, forms,
+reading).
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import DeltaChannelHistory, PendingWrite
 
 from casckpt.history.ledger import Ledger
-from casckpt.history.states import load
 from casckpt.integrations.langgraph.catalogue import Catalogue, Row
 from casckpt.integrations.langgraph.forms import Forms
 from casckpt.integrations.langgraph.reading import Reader
@@ -31,12 +30,12 @@ __all__ = ["delta_history"]
 def delta_history(
     ledger: Ledger,
     catalogue: Catalogue,
+    reader: Reader,
     config: RunnableConfig,
     channels: Sequence[str],
     forms: Forms,
 ) -> Mapping[str, DeltaChannelHistory]:
     """For each channel its writes since the nearest ancestor that has a value, and that value."""
-    reader = Reader(ledger, catalogue)
     writes: dict[str, list[list[PendingWrite]]] = {name: [] for name in channels}
     seeds: dict[str, Any] = {}
     open_ = set(channels)
@@ -47,8 +46,7 @@ def delta_history(
         for name in list(open_):
             writes[name].append([write for write in found if write[1] == name])
             if name in valued:
-                stored = load(ledger.vault, ledger.codec, record.root, (name,))
-                seeds[name] = forms.restored(stored)
+                seeds[name] = reader.channel(record, name, forms)
                 open_.discard(name)
         if not open_:
             break

@@ -11,8 +11,9 @@ itself, by construction; and a class is restored if *it* restores it.
 
 Invariants: a value is stored opened only if closing it gives the same bytes, so a dict of the
 user's that looks like one of these is stored by its bytes. Another serializer's bytes are
-always kept as they are. LangChain's own messages are built here when they are read, exactly as
-the serializer builds them, because that is quicker; all else is handed to it.
+always kept as they are. LangChain's own messages, and the snapshots of delta channels, are built
+here when they are read, exactly as the serializer builds them, because that is quicker; all else is
+handed to it, messages in it that are built already (`messages`) taken apart again.
 
 Imports: langchain_core, langgraph.checkpoint, ormsgpack.
 """
@@ -26,9 +27,11 @@ import ormsgpack
 from langchain_core import messages as lc
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import (
+    EXT_DELTA_SNAPSHOT,
     EXT_PYDANTIC_V2,
     JsonPlusSerializer,
 )
+from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 __all__ = ["CLASS", "CLASSES", "EXT", "MESSAGES", "SERDE", "Forms"]
 
@@ -142,6 +145,8 @@ class Forms:
                 return self._loaded(stored)
             del stored[CLASS]
         elif EXT in stored:
+            if self.builds and stored[EXT] == EXT_DELTA_SNAPSHOT:
+                return _DeltaSnapshot(self.restored(stored["body"]))
             return self._loaded(stored)
         elif SERDE in stored:
             tag, data = stored[SERDE]
@@ -178,7 +183,16 @@ def _unpacked(data: bytes) -> Any:
 
 
 def _packed(value: Any) -> bytes:
-    return ormsgpack.packb(value, option=ormsgpack.OPT_NON_STR_KEYS)
+    return ormsgpack.packb(value, default=_apart, option=ormsgpack.OPT_NON_STR_KEYS)
+
+
+def _apart(value: Any) -> ormsgpack.Ext:
+    """A message that is built already, as the serializer wrote it."""
+    place = MESSAGES.get(type(value))
+    if place is None:
+        raise TypeError(f"{type(value).__name__} is not stored so")
+    fields = value.__dict__ | (value.__pydantic_extra__ or {})
+    return _closed({CLASS: place, **fields})  # type: ignore[no-any-return]
 
 
 def _open_extension(code: int, data: bytes) -> Any:

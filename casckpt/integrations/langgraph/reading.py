@@ -4,8 +4,8 @@ Invariants: configs hold thread id, namespace and checkpoint id and nothing else
 descending order of ids; pending writes in the order in which LangGraph applies them. A list is
 read row by row as it is taken: a reader that pauses holds nothing.
 
-Imports: errors, format.records, langchain_core, langgraph.checkpoint, history.ledger, tree.read, integrations.langgraph
-(catalogue, forms, given, keys, messages, channels).
+Imports: errors, format.records, langchain_core, langgraph.checkpoint, history.ledger, tree
+(lazy, locate, read), integrations.langgraph (catalogue, forms, given, keys, messages, channels).
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from casckpt.integrations.langgraph.forms import Forms
 from casckpt.integrations.langgraph.given import space_of
 from casckpt.integrations.langgraph.keys import Space
 from casckpt.integrations.langgraph.messages import MessageLoader, Recall
+from casckpt.tree.lazy import Opener
+from casckpt.tree.locate import find
 from casckpt.tree.read import Loader
 
 __all__ = ["Reader", "config_of"]
@@ -154,12 +156,20 @@ class Reader:
         )
 
     def _state(self, record: CheckpointRecord, forms: Forms) -> dict[str, Any]:
-        vault, codec = self._ledger.vault, self._ledger.codec
-        loader = MessageLoader(vault, codec, self._recall) if forms.builds else Loader(vault, codec)
-        state = loader.value(record.root)
+        state = self._loader(forms).value(record.root)
         if type(state) is not dict:
             raise CorruptError("the state of a LangGraph checkpoint is not a dict")
         return state
+
+    def _loader(self, forms: Forms) -> Loader:
+        vault, codec = self._ledger.vault, self._ledger.codec
+        return MessageLoader(vault, codec, self._recall) if forms.builds else Loader(vault, codec)
+
+    def channel(self, record: CheckpointRecord, name: str, forms: Forms) -> Any:
+        """The value of one channel, which the checkpoint has; nothing else of the state is read."""
+        opener = Opener(self._ledger.vault, self._ledger.codec)
+        node = find(opener, opener.node(record.root), (name,))
+        return forms.restored(opener.load(node, self._loader(forms)))
 
     def writes(self, row: Row, forms: Forms) -> list[PendingWrite]:
         """The pending writes of a checkpoint, in LangGraph's order."""

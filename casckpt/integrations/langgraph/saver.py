@@ -147,7 +147,9 @@ class CasckptSaver(BaseCheckpointSaver[Any]):
     ) -> Mapping[str, DeltaChannelHistory]:
         """What the values of delta channels are computed from, at the config's checkpoint."""
         ledger = self.store._ledger  # noqa: SLF001 - of the same family
-        return delta_history(ledger, self._catalogue, config, channels, self._forms)
+        return delta_history(
+            *(ledger, self._catalogue, self._reader), config, channels, self._forms
+        )
 
     # --- writing -----------------------------------------------------------------------------
 
