@@ -46,6 +46,7 @@ __all__ = [
     "catch_up",
     "count_of",
     "error",
+    "forget",
     "is_final",
     "is_marked",
     "mark",
@@ -99,9 +100,14 @@ def catch_up(ledger: Ledger) -> None:
     version = collected.version(ledger.engine)
     ancestry = ledger.ancestry
     if ancestry.gc_seen != version:
-        ancestry.forget()
-        ledger.vault.forget()
+        forget(ledger)
         ancestry.gc_seen = version
+
+
+def forget(ledger: Ledger) -> None:
+    """Forget what is remembered of checkpoints, for gc may be at work: it tells at its end."""
+    ledger.ancestry.forget()
+    ledger.vault.forget()
 
 
 def _now(ledger: Ledger, point: Point) -> Point:
@@ -277,9 +283,7 @@ def refuse(ledger: Ledger, point: Point) -> None:
 
 def unmet(ledger: Ledger, missing: MissingObjects) -> PrunedError:
     """The error for a move to what gc has taken, or the state of which, since it was looked at."""
-    # gc may be at work: what it has done is not yet told by what it remembers (`catch_up`).
-    ledger.ancestry.forget()
-    ledger.vault.forget()
+    forget(ledger)
     for oid in missing.ids:
         with suppress(PrunedError, CorruptError):
             point = ledger.ancestry.point(oid)

@@ -53,6 +53,8 @@ class BatchEngine:
         self._before: dict[str, Ref | None] = {}
         """Refs of the engine below, as they were when the batch first moved them."""
         self._refs: dict[str, Ref] = {}
+        self._whole: set[str] = set()
+        """Refs whose targets must be whole."""
         self._add: list[Posting] = []
         self._holds = ExitStack()
         self._stage: Stage | None = None
@@ -62,11 +64,18 @@ class BatchEngine:
         if not self._refs and not self._objects:
             return
         updates = [
-            RefUpdate(name, ref.target, expect=self._before[name] or ABSENT, info=ref.info)
+            RefUpdate(
+                *(name, ref.target, self._before[name] or ABSENT, ref.info),
+                whole=name in self._whole,
+            )
             for name, ref in self._refs.items()
         ]
         self._below.commit(list(self._objects.values()), updates, add=self._add)
+        self._clear()
+
+    def _clear(self) -> None:
         self._objects, self._before, self._refs, self._add = {}, {}, {}, []
+        self._whole = set()
 
     def before(self, name: str) -> ObjectId | None:
         """The target of a ref below when the batch first moved it."""
@@ -128,6 +137,7 @@ class BatchEngine:
             self._before.setdefault(update.name, current)
             ref, _ = move(update, current, floor=0, number=0)
             self._refs[update.name] = ref
+            (self._whole.add if update.whole else self._whole.discard)(update.name)
             moved.append(ref)
         self._add += add
         return moved
@@ -207,4 +217,4 @@ class BatchEngine:
         """Drop what is held back; the engine below stays open."""
         self._holds.close()
         self._stage = None
-        self._objects, self._before, self._refs, self._add = {}, {}, {}, []
+        self._clear()

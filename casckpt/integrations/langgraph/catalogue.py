@@ -15,7 +15,7 @@ Invariants: nothing is remembered between calls, so many processes see the same;
 is open between two rows.
 
 Imports: errors, ids, format (cbor, constants), history (ancestry, ledger, states), storage
-(engine interface), tree.read, integrations.langgraph.keys.
+(engine interface), tree.read, integrations.langgraph (keys, taking).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from casckpt.history.states import load_meta, view
 from casckpt.ids import ObjectId
 from casckpt.integrations.langgraph import keys
 from casckpt.integrations.langgraph.keys import Space
+from casckpt.integrations.langgraph.taking import settle, take
 from casckpt.storage.engine import Ref, RefUpdate
 from casckpt.tree.read import Loader
 
@@ -212,6 +213,8 @@ class Catalogue:
         head = self._ledger.head(space.name)
         rows: dict[str, Row] = {}
         for point in self._ledger.ancestry.walk(head):
+            if point.left is not None:
+                continue  # pruned
             meta = self.meta(self._ledger.ancestry.record(point.id))
             facts, run_id = meta.get(FACTS), meta.get("run_id")
             if type(facts) is not dict or facts["id"] in rows:
@@ -235,18 +238,21 @@ class Catalogue:
         head = self._ledger.head(space.name)
         if head is None or self.has_rows(space):
             return
-        inherited = self.inherited(space)
-        if not inherited:
-            raise ConflictError(
-                f"the thread {space.name} was not saved by LangGraph: choose another thread id",
-                expected=None,
-                actual=head.id.hex(),
-            )
-        updates = []
-        for row in inherited:
-            updates += row.updates()
-            updates += self.task_updates(space, row)
-        self._ledger.engine.commit(refs=updates)
+
+        def act(inherited: list[Row]) -> None:
+            if not inherited:
+                raise ConflictError(
+                    f"the thread {space.name} was not saved by LangGraph: choose another thread id",
+                    expected=None,
+                    actual=head.id.hex(),
+                )
+            updates = []
+            for row in inherited:
+                updates += row.updates()
+                updates += self.task_updates(space, row)
+            take(self._ledger, updates, [row.record for row in inherited])
+
+        settle(self._ledger, space.name, lambda: self.inherited(space), act)
 
     def task_updates(self, space: Space, row: Row) -> list[RefUpdate]:
         """The refs of a row's writes, in a space."""

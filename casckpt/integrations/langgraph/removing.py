@@ -5,10 +5,11 @@ What is removed loses its row, and is gone for LangGraph at once. Its bytes go w
 history, a tag, another thread.
 
 Invariants: a row and the head it belongs to change in one commit; what a `DeltaChannel` of a
-kept checkpoint is computed from is kept with it.
+kept checkpoint is computed from is kept with it. Whatever others do meanwhile, no row and no head
+comes to point at a checkpoint whose state is gone (`taking`).
 
 Imports: history (ancestry, ledger, notes, placing, states), ids, storage (engine interface),
-tree.edit, vault, integrations.langgraph (catalogue, keys, putting).
+tree.edit, vault, integrations.langgraph (catalogue, keys, putting, taking).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final
 
 from casckpt.history import notes
 from casckpt.history.ancestry import Point
-from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
+from casckpt.history.ledger import Ledger, expected
 from casckpt.history.placing import Content, place
 from casckpt.history.states import put_edit, put_meta
 from casckpt.ids import ObjectId
@@ -26,7 +27,8 @@ from casckpt.integrations.langgraph import keys
 from casckpt.integrations.langgraph.catalogue import Catalogue, Row
 from casckpt.integrations.langgraph.keys import Space
 from casckpt.integrations.langgraph.putting import head_move
-from casckpt.storage.engine import Posting, RefConflict, RefUpdate
+from casckpt.integrations.langgraph.taking import settle, take
+from casckpt.storage.engine import Posting, RefUpdate
 from casckpt.tree.edit import Edit
 from casckpt.vault import Draft
 
@@ -46,7 +48,12 @@ class Remover:
     def delete_thread(self, thread_id: str) -> None:
         """Remove all of a thread; one that is not there is fine."""
         spaces = {*self._catalogue.spaces(thread_id), keys.space(thread_id, "")}
-        self._commit(self._catalogue.removals(thread_id), ended=spaces)
+        names = [space.name for space in spaces]
+
+        def act(updates: list[RefUpdate]) -> None:
+            self._ledger.engine.commit(refs=[*updates, *self._ends(names)])
+
+        settle(self._ledger, names[0], lambda: self._catalogue.removals(thread_id), act)
 
     def delete_for_runs(self, run_ids: Iterable[str]) -> None:
         """Remove the checkpoints of these runs, with their writes, from all threads."""
@@ -61,32 +68,23 @@ class Remover:
         """Remove rows; the head goes back to the newest that is left, if its own is gone."""
         updates = [update for row in gone for update in row.removals()]
         updates += [update._replace(target=None) for row in gone for update in self._tasks(row)]
-        left = set(self._catalogue.rows(space)).difference(gone)
-        if not left:
-            self._commit(updates, ended=[space])
-            return
-        newest = max(left, key=lambda row: row.checkpoint_id.encode())
-        for _ in range(RETRIES_MAX):
-            ref = self._ledger.ref(space.name)
-            records = {row.record for row in left}
-            moved = [] if ref is None or ref.target in records else [self._move(space, newest)]
-            try:
-                self._ledger.engine.commit(refs=[*updates, *moved])
-            except RefConflict:
-                continue
-            return
-        raise crowded(space.name)
+        ids = {row.checkpoint_id for row in gone}
 
-    def _commit(self, updates: list[RefUpdate], *, ended: Iterable[Space]) -> None:
-        """Remove rows, and with them the threads of spaces that have none left."""
-        names = [space.name for space in ended]
-        for _ in range(RETRIES_MAX):
-            try:
-                self._ledger.engine.commit(refs=[*updates, *self._ends(names)])
-            except RefConflict:
-                continue
-            return
-        raise crowded(names[0])
+        def look() -> list[Row]:
+            return [row for row in self._catalogue.rows(space) if row.checkpoint_id not in ids]
+
+        def act(left: list[Row]) -> None:
+            ref = self._ledger.ref(space.name)
+            if not left:
+                self._ledger.engine.commit(refs=[*updates, *self._ends([space.name])])
+            elif ref is None or ref.target in {row.record for row in left}:
+                self._ledger.engine.commit(refs=updates)
+            else:
+                newest = left[0].record
+                move = head_move(self._ledger, ref, space.name, newest, None)
+                take(self._ledger, [*updates, move], [newest])
+
+        settle(self._ledger, space.name, look, act)
 
     def _ends(self, names: list[str]) -> Iterator[RefUpdate]:
         for name in names:
@@ -101,9 +99,6 @@ class Remover:
     def _tasks(self, row: Row) -> list[RefUpdate]:
         return self._catalogue.task_updates(row.space, row)
 
-    def _move(self, space: Space, row: Row) -> RefUpdate:
-        return head_move(self._ledger, self._ledger.ref(space.name), space.name, row.record, None)
-
     # --- copies ------------------------------------------------------------------------------
 
     def copy_thread(self, source_id: str, target_id: str) -> None:
@@ -112,40 +107,39 @@ class Remover:
             return
         spaces = list(self._catalogue.spaces(source_id)) or [keys.space(source_id, "")]
         for source in spaces:
-            target = keys.space(target_id, source.checkpoint_ns)
-            rows = list(self._catalogue.rows(source))
+            self._copy(source, keys.space(target_id, source.checkpoint_ns))
+
+    def _copy(self, source: Space, target: Space) -> None:
+        def look() -> list[Row]:
+            return list(self._catalogue.rows(source))
+
+        def act(rows: list[Row]) -> None:
             if not rows:
-                continue
+                return
             updates = [update for row in rows for update in row.updates(target)]
             for row in rows:
                 updates += self._catalogue.stale(row._replace(space=target))
-            updates += [
-                update for row in rows for update in self._catalogue.task_updates(target, row)
-            ]
+                updates += self._catalogue.task_updates(target, row)
             head = self._ledger.head(source.name)
             at = rows[0].record if head is None else head.id
-            self._copy(source, target, at, updates)
+            move = self._begin(source, target, at)
+            take(self._ledger, [move, *updates], [at, *(row.record for row in rows)])
 
-    def _copy(self, source: Space, target: Space, at: ObjectId, updates: list[RefUpdate]) -> None:
+        settle(self._ledger, target.name, look, act)
+
+    def _begin(self, source: Space, target: Space, at: ObjectId) -> RefUpdate:
+        """The move of the target's head; logged as a fork if there is no such thread."""
         ledger = self._ledger
-        for _ in range(RETRIES_MAX):
-            ref = ledger.ref(target.name)
-            if ref is not None and ref.target is not None:
-                move = head_move(ledger, ref, target.name, at, None)
-            else:
-                now_ns = max(ledger.clock(), 0)
-                origin = notes.ThreadOrigin(now_ns, at, source.name)
-                move = RefUpdate(
-                    *(notes.thread_ref(target.name), at, expected(ref), origin.encode()),
-                    log=notes.Note("fork", (source.name,)).encode(),
-                    time_ns=now_ns,
-                )
-            try:
-                ledger.engine.commit(refs=[move, *updates])
-            except RefConflict:
-                continue
-            return
-        raise crowded(target.name)
+        ref = ledger.ref(target.name)
+        if ref is not None and ref.target is not None:
+            return head_move(ledger, ref, target.name, at, None)
+        now_ns = max(ledger.clock(), 0)
+        origin = notes.ThreadOrigin(now_ns, at, source.name)
+        return RefUpdate(
+            *(notes.thread_ref(target.name), at, expected(ref), origin.encode()),
+            log=notes.Note("fork", (source.name,)).encode(),
+            time_ns=now_ns,
+        )
 
     # --- pruning -----------------------------------------------------------------------------
 
@@ -158,13 +152,19 @@ class Remover:
             max_age_ns: so do those not older than this.
         """
         for space in list(self._catalogue.spaces(thread_id)):
-            rows = {row.checkpoint_id: row for row in self._catalogue.rows(space)}
-            kept: dict[str, Row] = {}
-            for newer, row in enumerate(rows.values()):
-                if newer < keep_last or self._is_young(row, max_age_ns):
-                    self._add_closure(kept, rows, row)
-            if len(kept) < len(rows):
-                self._cut(space, rows, kept)
+
+            def look(space: Space = space) -> dict[str, Row]:
+                return {row.checkpoint_id: row for row in self._catalogue.rows(space)}
+
+            def act(rows: dict[str, Row], space: Space = space) -> None:
+                kept: dict[str, Row] = {}
+                for newer, row in enumerate(rows.values()):
+                    if newer < keep_last or self._is_young(row, max_age_ns):
+                        self._add_closure(kept, rows, row)
+                if len(kept) < len(rows):
+                    self._cut(space, rows, kept)
+
+            settle(self._ledger, space.name, look, act)
 
     def _is_young(self, row: Row, max_age_ns: int | None) -> bool:
         if max_age_ns is None:
@@ -208,17 +208,11 @@ class Remover:
         updates += [update for row in gone for update in row.removals()]
         updates += [update._replace(target=None) for row in gone for update in self._tasks(row)]
         ids = {row.record: row.checkpoint_id for row in rows.values()}
-        for _ in range(RETRIES_MAX):
-            ref = self._ledger.ref(space.name)
-            at = ids.get(ref.target, "") if ref is not None and ref.target is not None else ""
-            head = made.get(at) or made[next(iter(rows))]
-            move = head_move(self._ledger, ref, space.name, head.id, None)
-            try:
-                draft.commit([move, *updates], add=postings)
-            except RefConflict:
-                continue
-            return
-        raise crowded(space.name)
+        ref = self._ledger.ref(space.name)
+        at = ids.get(ref.target, "") if ref is not None and ref.target is not None else ""
+        head = made.get(at) or made[next(iter(rows))]
+        move = head_move(self._ledger, ref, space.name, head.id, None)
+        draft.commit([move, *updates], add=postings)
 
     def _again(self, draft: Draft, row: Row, before: Point | None) -> tuple[Point, list[Posting]]:
         """The checkpoint of a row, put after another one; nothing of its state is copied."""
