@@ -113,8 +113,8 @@ class Part:
 class PartBuilder(FastBuilder):
     """Builds one dict of parts."""
 
-    def build_parts(self, parts: Mapping[str, Part]) -> Built:
-        """The dict; every part says then what it became.
+    def build_parts(self, parts: Mapping[str, Any]) -> Built:
+        """The dict; every part, at whatever depth in it, says then what it became.
 
         Raises:
             UnsupportedValueError, LimitError: as `build`.

@@ -20,7 +20,7 @@ def item(chance: random.Random) -> Any:
     return chance.choice([text, {"text": text, "calls": [{"n": chance.randrange(9)}]}, 7, [text]])
 
 
-def check(objects: Objects, state: dict[str, Any], parts: dict[str, Part]) -> dict[str, Made]:
+def check(objects: Objects, state: dict[str, Any], parts: dict[str, Any]) -> dict[str, Made]:
     """Build the parts beside the slow builder; what they became."""
     slow = Objects()
     expected = SlowBuilder(slow, NoCodec()).build(state)
@@ -28,7 +28,7 @@ def check(objects: Objects, state: dict[str, Any], parts: dict[str, Part]) -> di
     assert (built.data, tuple(built.links)) == (expected.data, tuple(expected.links))
     assert built.linked == expected.linked
     assert slow.stored.items() <= objects.stored.items()
-    return {name: part.made for name, part in parts.items()}
+    return {name: part.made for name, part in parts.items() if isinstance(part, Part)}
 
 
 def common(one: list[Any], two: list[Any]) -> int:
@@ -90,6 +90,26 @@ def test_only_what_is_new_is_encoded() -> None:
     # What was made before is still good: a build changes nothing of it.
     again = Part.items([], made, kept)
     check(objects, {"list": items}, {"list": again})
+
+
+@given(st.integers(0, 10**9), st.integers(0, 200), st.integers(0, 200))
+def test_parts_at_any_depth(seed: int, length: int, more: int) -> None:
+    """A list that was built in one place goes on in another, deep in something else."""
+    chance = random.Random(seed)
+    objects = Objects()
+    old = [item(chance) for _ in range(length)]
+    made = check(objects, {"list": old}, {"list": Part.items(old)})["list"]
+    new = [*old[: chance.randint(0, length)], *(item(chance) for _ in range(more))]
+    kept = made.kept(chance.randint(0, common(old, new)))
+    around = item(chance)
+
+    def place(value: Any) -> dict[str, Any]:
+        return {"id": "x", "writes": [[0, "a", {"deep": value, "b": around}], [1, "c", value]]}
+
+    part = Part.items(new[kept:], made, kept)
+    check(objects, place(new), place(part))
+    again = Part.items([], part.made, part.made.kept(len(new)))
+    check(objects, {"list": new}, {"list": again})
 
 
 def test_a_value_that_cannot_be_stored_is_located() -> None:

@@ -9,7 +9,7 @@ Invariants: a channel is taken for unchanged if its version is the parent's and 
 the new ones; of a list, the items whose prints are the same.
 
 Imports: errors, format.records, history (ancestry, ledger, states), tree (edit, parts), vault,
-integrations.langgraph (forms, given, proofs).
+integrations.langgraph (forms, given, lists, proofs).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from casckpt.history.ledger import Ledger
 from casckpt.history.states import Settled, put_edit, put_parts
 from casckpt.integrations.langgraph.forms import Forms
 from casckpt.integrations.langgraph.given import NewCheckpoint
+from casckpt.integrations.langgraph.lists import Lists
 from casckpt.integrations.langgraph.proofs import Left, ListProof
 from casckpt.tree.edit import Edit
 from casckpt.tree.parts import Made, Part
@@ -49,11 +50,14 @@ class Parent(NamedTuple):
 class Channels:
     """The channels of one new checkpoint."""
 
-    def __init__(self, new: NewCheckpoint, forms: Forms, parent: Parent, *, opened: bool) -> None:
+    def __init__(
+        self, new: NewCheckpoint, forms: Forms, parent: Parent, lists: Lists | None
+    ) -> None:
+        """Take them; without `lists`, the serializer's bytes are kept."""
         self._new = new
         self._forms = forms
+        self._known = lists if forms.opens else None
         self._parent = parent
-        self._opened = opened and forms.opens
         self._values: Mapping[str, Any] = new.checkpoint["channel_values"]
         self.lists: dict[str, ListProof] = {}
         """Once they are put: the proofs of those that are lists."""
@@ -99,21 +103,15 @@ class Channels:
                 parts[name] = Part.same(old)
                 if name in proofs:
                     self.lists[name] = proofs[name]
-            elif not self._opened:
+            elif self._known is None:
                 parts[name] = Part(self._forms.closed(value))
             elif type(value) is list:
-                parts[name] = self._list(name, value, old, proofs.get(name) or ListProof())
+                proof = proofs.get(name) or ListProof()
+                parts[name] = self._known.channel(name, value, old, proof)
+                self.lists[name] = self._known.proof(name)
             else:
-                parts[name] = Part(self._forms.stored(value))
+                parts[name] = Part(self._known.stored(name, value))
         return parts
-
-    def _list(self, name: str, value: list[Any], old: Made | None, proof: ListProof) -> Part:
-        # The prints are taken before the items are serialized: if somebody changes them in
-        # between, the next put finds them changed.
-        same = proof.same(value)
-        self.lists[name] = proof.extended(value, same)
-        kept = 0 if old is None else old.kept(same)
-        return Part.items(self._forms.stored_items(value[kept:]), old, kept)
 
     def _changed(self, draft: Draft, ledger: Ledger, rest: dict[str, Any]) -> Settled:
         """The parent's state with what changed."""
@@ -127,13 +125,12 @@ class Channels:
             for name, value in self._values.items():
                 if name in state and self._is_unchanged(name):
                     continue
-                if type(value) is list and self._opened:
+                if type(value) is list and self._known is not None:
                     self.lists[name] = ListProof().extended(value, 0)
                     state[name] = self._forms.stored_items(value)
                 else:
-                    state[name] = (self._forms.stored if self._opened else self._forms.closed)(
-                        value
-                    )
+                    opened = self._known is not None
+                    state[name] = (self._forms.stored if opened else self._forms.closed)(value)
             if rest:
                 state[REST] = rest
             return put_edit(draft, edit)

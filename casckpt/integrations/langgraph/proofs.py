@@ -15,10 +15,10 @@ Imports: ids, ormsgpack, tree.parts, integrations.langgraph (forms, raw).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from threading import Lock
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import ormsgpack
 
@@ -27,13 +27,14 @@ from casckpt.integrations.langgraph.forms import MESSAGES
 from casckpt.integrations.langgraph.raw import Extension
 from casckpt.tree.parts import Made
 
-__all__ = ["Left", "ListProof", "Print", "Proofs"]
+__all__ = ["Known", "Left", "ListProof", "Print", "Proofs"]
 
 Print = tuple[list[type], bytes]
 """Types and fields of some items."""
 
 BYTES_MAX: Final = 64 << 20
-"""Kept in memory: mostly prints, as long as the lists of the threads put to most recently."""
+"""Kept in memory of channels, and of lists in any place, mostly the same: mostly prints, as long as the
+lists of the threads put to most recently."""
 _BLOCK: Final = 64
 _LEFT_BYTES: Final = 2_048  # what a thread takes that has hardly any channels
 _MESSAGES: Final = frozenset(MESSAGES)
@@ -49,6 +50,10 @@ _OPTIONS: Final = (
 """Only built-in types: all else is an error."""
 
 
+K = TypeVar("K")
+V = TypeVar("V", "Left", "Known")
+
+
 class ListProof(NamedTuple):
     """The items of a list, in blocks: how many, and their print (None: there is no proof)."""
 
@@ -58,7 +63,9 @@ class ListProof(NamedTuple):
         """How many items, from the first on, are proved to be what they were."""
         at = 0
         for count, print_ in self.blocks:
-            if print_ is None or _print(items[at : at + count]) != print_:
+            if print_ is None or at + count > len(items):
+                return at
+            if _print(items[at : at + count]) != print_:
                 return at
             at += count
         return at
@@ -121,24 +128,71 @@ class Left(NamedTuple):
         return _LEFT_BYTES + prints + sum(len(made.entry) for made in self.made.values())
 
 
+class Known(NamedTuple):
+    """A list that was put, in whatever place."""
+
+    proof: ListProof
+    made: Made
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory, about."""
+        return _LEFT_BYTES + self.proof.size + len(self.made.entry)
+
+
+class _Kept(Generic[K, V]):
+    """What was kept last, up to so many bytes. Safe to use from several OS threads."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[K, V] = OrderedDict()
+        self._size = 0
+        self._lock = Lock()
+
+    def get(self, key: K) -> V | None:
+        return self._kept.get(key)
+
+    def keep(self, key: K, value: V) -> None:
+        with self._lock:
+            self._drop(key)
+            self._kept[key] = value
+            self._size += value.size
+            while self._size > BYTES_MAX:
+                self._size -= self._kept.popitem(last=False)[1].size
+
+    def drop(self, key: K) -> None:
+        with self._lock:
+            self._drop(key)
+
+    def _drop(self, key: K) -> None:
+        old = self._kept.pop(key, None)
+        self._size -= 0 if old is None else old.size
+
+
 class Proofs:
     """What the last puts left, by thread. Safe to use from several OS threads."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, Left] = OrderedDict()
-        self._size = 0
-        self._lock = Lock()
+        self._left: _Kept[str, Left] = _Kept()
+        self._known: _Kept[tuple[str, str], Known] = _Kept()
 
     def get(self, name: str, checkpoint: ObjectId | None) -> Left | None:
         """What the put of this checkpoint left in this thread."""
-        left = self._kept.get(name)
+        left = self._left.get(name)
         return left if left is not None and left.checkpoint == checkpoint else None
 
     def keep(self, name: str, left: Left) -> None:
         """Remember it; forget the threads put to longest ago."""
-        with self._lock:
-            old = self._kept.pop(name, None)
-            self._kept[name] = left
-            self._size += left.size - (0 if old is None else old.size)
-            while self._size > BYTES_MAX:
-                self._size -= self._kept.popitem(last=False)[1].size
+        self._left.keep(name, left)
+
+    def known(self, thread_id: str, name: str) -> Known | None:
+        """The last list of this name in any place of a LangGraph thread."""
+        return self._known.get((thread_id, name))
+
+    def know(self, thread_id: str, name: str, known: Known) -> None:
+        """Remember it; forget those put longest ago."""
+        self._known.keep((thread_id, name), known)
+
+    def forget(self, thread_id: str, names: Iterable[str]) -> None:
+        """Forget lists of these names: gc has taken something of one."""
+        for name in names:
+            self._known.drop((thread_id, name))

@@ -8,12 +8,13 @@ casckpt thread's head. The head is what was put last; where that is no child of 
 move is logged as a rewind, so that `undo` and the reflog know the branch that was left.
 
 Imports: errors, ids, format.constants, history (ancestry, events, ledger, meta, names,
-notes, placing, states), storage (engine interface), tree.fast, vault, integrations.langgraph
-(catalogue, channels, forms, given, keys, proofs, rivals).
+notes, placing, states), storage (engine interface), tree.parts, vault, integrations.langgraph
+(catalogue, channels, forms, given, keys, lists, proofs, rivals).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from casckpt.errors import CasckptError, LimitError, PrunedError, UnsupportedValueError
@@ -30,10 +31,11 @@ from casckpt.integrations.langgraph.channels import REST, Channels, Parent
 from casckpt.integrations.langgraph.forms import Forms
 from casckpt.integrations.langgraph.given import NewCheckpoint, NewWrites
 from casckpt.integrations.langgraph.keys import Space
+from casckpt.integrations.langgraph.lists import Lists
 from casckpt.integrations.langgraph.proofs import Left, Proofs
 from casckpt.integrations.langgraph.rivals import check_no_rival
 from casckpt.storage.engine import MissingObjects, Ref, RefConflict, RefUpdate
-from casckpt.tree.fast import FastBuilder
+from casckpt.tree.parts import PartBuilder
 from casckpt.vault import Draft
 
 __all__ = ["Putter", "head_move"]
@@ -68,11 +70,13 @@ class Putter:
         self._catalogue.adopt(new.space)
         for attempt in range(3):
             parent = self._parent(new, fresh=attempt > 0)
+            lists = Lists(forms, self._proofs, new.space.thread_id)
             try:
-                return self._put(new, forms, parent, opened=True)
+                return self._put(new, forms, parent, lists)
             except (LimitError, UnsupportedValueError, RecursionError):
-                return self._put(new, forms, Parent(parent.point), opened=False)
+                return self._put(new, forms, Parent(parent.point), None)
             except MissingObjects as error:
+                lists.forget()
                 if attempt == 2:
                     raise PrunedError("collected by gc while it was written") from error
         return None
@@ -98,12 +102,12 @@ class Putter:
         seen, versions = facts.get("versions_seen", {}), facts.get("channel_versions", {})
         return Parent(point, record, None, versions, seen)
 
-    def _put(self, new: NewCheckpoint, forms: Forms, parent: Parent, *, opened: bool) -> None:
+    def _put(self, new: NewCheckpoint, forms: Forms, parent: Parent, lists: Lists | None) -> None:
         ledger = self._ledger
         began = ledger.events.begin(SAVED)
         draft = ledger.vault.draft()
         rest, meta = _facts(new, forms)
-        channels = Channels(new, forms, parent, opened=opened)
+        channels = Channels(new, forms, parent, lists)
         settled = channels.put(draft, ledger, rest)
         written = put_meta(draft, ledger.codec, meta)
         now_ns = max(ledger.clock(), 0) if new.created_ns is None else new.created_ns
@@ -126,6 +130,8 @@ class Putter:
             placed.id, settled.own or placed.id, versions, seen, channels.lists, channels.made
         )
         self._proofs.keep(name, left)
+        if lists is not None:
+            lists.keep()
 
     def _commit(self, draft: Draft, row: Row, placed: Placed, source: Any) -> None:
         ledger, name = self._ledger, row.space.name
@@ -148,19 +154,29 @@ class Putter:
 
     def put_writes(self, new: NewWrites, forms: Forms) -> None:
         """Store what a task wrote; raises TypeError for what the serializer does not know."""
-        for form in (forms.stored, forms.closed):
-            stored = tuple((index, channel, form(value)) for index, channel, value in new.writes)
-            task = TaskWrites(new.task_id, new.task_path, stored)
-            try:
-                self.put_task(new.space, new.checkpoint_id, task, replace=new.replace)
-            except LimitError:  # too deep for a tree: kept as bytes
-                continue
-            return
+        lists = Lists(forms, self._proofs, new.space.thread_id)
+        try:
+            self._put_writes(new, lists.stored)
+        except LimitError:  # too deep for a tree: kept as bytes
+            self._put_writes(new, lambda _, value: forms.closed(value))
+        except MissingObjects:  # gc took part of a list that began alike
+            lists.forget()
+            self._put_writes(new, lambda _, value: forms.stored(value))
+        else:
+            lists.keep()
+
+    def _put_writes(self, new: NewWrites, form: Callable[[str, Any], Any]) -> None:
+        stored = tuple((index, name, form(name, value)) for index, name, value in new.writes)
+        task = TaskWrites(new.task_id, new.task_path, stored)
+        self.put_task(new.space, new.checkpoint_id, task, replace=new.replace)
 
     def put_task(self, space: Space, checkpoint_id: str, new: TaskWrites, *, replace: bool) -> None:
         """Add what a task wrote: where it wrote something already, that stays, or is replaced.
 
-        The checkpoint need not be there yet.
+        The checkpoint need not be there yet. Values may be parts.
+
+        Raises:
+            MissingObjects: what a part was to be made of is gone.
         """
         ledger = self._ledger
         self._catalogue.adopt(space)
@@ -175,11 +191,11 @@ class Putter:
                 writes = {**stored, **writes} if replace else {**writes, **stored}
             merged = new._replace(writes=tuple(writes[index] for index in sorted(writes)))
             draft = ledger.vault.draft()
-            built = FastBuilder(draft, ledger.codec).build(merged.value())
+            built = PartBuilder(draft, ledger.codec).build_parts(merged.value())
             oid = draft.put(c.KIND_VALUE, built.data, built.links, base)
             try:
                 draft.commit([RefUpdate(name, oid, expect=expected(ref))])
-            except (RefConflict, MissingObjects):
+            except RefConflict:
                 continue
             return
         raise crowded(space.name)
