@@ -70,6 +70,7 @@ def held(ledger: Ledger) -> Holds:
 
 def plan(ledger: Ledger, thread: str, policy: Retention, holds: Holds) -> Pruning | None:
     """What a policy says of a thread; None: the thread has no checkpoint."""
+    pruned.catch_up(ledger)
     head = ledger.head(thread)
     if head is None:
         return None

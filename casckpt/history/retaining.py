@@ -23,7 +23,7 @@ from threading import Lock
 from typing import Final
 
 from casckpt.errors import PrunedError
-from casckpt.history import notes, pruning
+from casckpt.history import notes, pruned, pruning
 from casckpt.history.ancestry import Point
 from casckpt.history.events import SAVED, Happening
 from casckpt.history.ledger import Ledger
@@ -61,6 +61,9 @@ class _Line:
         """The thread's own checkpoints down to `rest` that have their states, newest first."""
         self.rest: Point | None = None
         """The oldest that was looked at; None: all were."""
+        self.known: tuple[int | None, int | None] = 0, None
+        """What the states agree with: the newest entry of the log of its prunings, and what
+        is remembered of gc."""
 
 
 class Retainer:
@@ -97,33 +100,49 @@ class Retainer:
             self._lock.release()
 
     def _turn(self, ledger: Ledger, line: _Line, head: Point, policy: Retention) -> None:
+        pruned.catch_up(ledger)
+        logged, collected = _prunings(ledger, head.thread), ledger.ancestry.gc_seen
+        if line.known != (logged, collected):
+            line.top = None  # somebody has pruned, taken that back, or collected: look anew
+            line.known = logged, collected
         self._look(ledger, line, head)
         now_ns = max(ledger.clock(), head.created_ns)
-        first = pruning.first_step(ledger, head.thread)
-        # Tags take a look each: at first only those are judged that may have to go.
-        plain = [Moment(p.id, p.step, p.created_ns, p.label, ()) for p in line.states]
-        first_look = judge(policy, plain, now_ns=now_ns, first_step=first)
-        going = {judged.moment.id for judged in first_look if not judged.kept}
-        if not going:
-            return
-        changed = bool(ledger.engine.refs(notes.TAGS, limit=1))
-        tagged = {
-            point.id: tags_of(ledger, point) if changed else point.tags
-            for point in line.states
-            if point.id in going
-        }
-        log, held = self._held(ledger, going)
-        judged: list[Judged] = judge(
-            policy,
-            [moment._replace(tags=tagged.get(moment.id, ())) for moment in plain],
-            now_ns=now_ns,
-            first_step=first,
-            held={**held, head.id: "head"},
-        )
+        log, judged = self._judged(ledger, line, head, policy, now_ns)
         pairs = list(zip(line.states, judged, strict=True))
+        if all(one.kept for one in judged):
+            return
         planned = Pruning(head.thread, head, pairs, now_ns, log)
         gone = {point.id for point in pruning.carry_out(ledger, planned, str(policy))}
         line.states = [point for point in line.states if point.id not in gone]
+        line.known = _prunings(ledger, head.thread, behind=logged), collected
+
+    def _judged(
+        self, ledger: Ledger, line: _Line, head: Point, policy: Retention, now_ns: int
+    ) -> tuple[int, list[Judged]]:
+        """What becomes of its states, and the newest entry of the log before that was found out.
+
+        Tags and refs take a look each, so only those are looked up that may have to go. What
+        stays because of that may push others out, whose turn it is then.
+        """
+        first = pruning.first_step(ledger, head.thread)
+        moments = [Moment(p.id, p.step, p.created_ns, p.label, ()) for p in line.states]
+        held = {head.id: "head"}
+        changed = bool(ledger.engine.refs(notes.TAGS, limit=1))
+        looked_up: set[ObjectId] = set()
+        log: int | None = None
+        while True:
+            judged = judge(policy, moments, now_ns=now_ns, first_step=first, held=held)
+            going = {one.moment.id for one in judged if not one.kept} - looked_up
+            if not going:
+                return log or 0, judged
+            looked_up |= going
+            newest, found = self._held(ledger, going)
+            log = newest if log is None else log
+            held |= {oid: what for oid, what in found.items() if oid != head.id}
+            for at, point in enumerate(line.states):
+                if point.id in going:
+                    tags = tags_of(ledger, point) if changed else point.tags
+                    moments[at] = moments[at]._replace(tags=tags)
 
     def _look(self, ledger: Ledger, line: _Line, head: Point) -> None:
         """Add what was saved since the last turn, and some of what is older."""
@@ -175,6 +194,17 @@ class Retainer:
             held = pruning.held(ledger).held
             found |= {oid: held[oid] for oid in oids if oid in held}
         return newest, found
+
+
+def _prunings(ledger: Ledger, thread: str, behind: int | None = None) -> int | None:
+    """The newest entry of the log of a thread's prunings; None: it does not come next `behind`."""
+    ref = ledger.engine.ref(notes.prunes_ref(thread))
+    number = 0 if ref is None else ref.last_log
+    if behind is not None and number != behind:
+        entry = ledger.engine.log_entry(number)
+        if entry is None or entry.previous != behind:
+            return None
+    return number
 
 
 def _before(ledger: Ledger, point: Point) -> Iterator[Point]:

@@ -270,3 +270,19 @@ def test_a_store_with_marks_is_sound(run, store):
         assert not list(store.fsck(level=level))
     assert store.reindex() == 0
     assert readable(run) == [9, 4], "reindex leaves marks alone"
+
+
+def test_what_another_handle_has_collected_is_not_pruned_again(tmp_path):
+    with (
+        casckpt.open(tmp_path / "s", durability="none") as one,
+        casckpt.open(tmp_path / "s", durability="none") as other,
+    ):
+        run = one.thread("a")
+        for number in range(6):
+            run.save(number, label="plan" if not number else None)
+        assert len(list(run.log())) == 6
+        other.thread("a").prune(Retention(keep_last=1, keep_labels=True))
+        other.gc(grace=0)
+        assert not run.prune(Retention(keep_last=3)).pruned
+        assert not one.prune({"": Retention(max_count=2)})[0].pruned
+        assert [c.step for c in run.log() if c.pruned is None] == [5, 0]

@@ -154,3 +154,42 @@ def test_what_is_no_policy_is_refused(tmp_path):
     with pytest.raises(casckpt.InvalidInputError, match="policy"):
         casckpt.open(tmp_path / "s", retention=20)
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("what", ["tag", "head"])
+def test_what_only_the_tags_of_newer_ones_push_out_is_looked_at_too(
+    place, clock, monkeypatch, what
+):
+    monkeypatch.setattr(retaining, "EVERY", 2)
+    policy = Retention(keep_last=1, keep_labels=True, max_count=2)
+    with casckpt.open(place(), durability="none", clock=clock, retention=policy) as store:
+        run = store.thread("a")
+        run.save({"n": 0}, label="plan", tags=["golden"] if what == "tag" else [])
+        if what == "head":
+            run.fork("b")
+        fill(run, 1, tags=["seen"])
+        fill(run, 2)
+        assert kept(run) == [3, 1, 0]
+        assert not run.prune(policy, dry_run=True).pruned
+
+
+@pytest.mark.parametrize("collected", [False, True])
+def test_what_somebody_else_has_pruned_does_not_count(place, clock, monkeypatch, collected):
+    monkeypatch.setattr(retaining, "EVERY", 2)
+    policy = Retention(keep_last=4)
+    with casckpt.open(place(), durability="none", clock=clock, retention=policy) as store:
+        run = store.thread("a")
+        run.save({"n": 0}, label="plan")
+        fill(run, 3)
+        run.prune(Retention(keep_last=1, keep_labels=True))
+        assert kept(run) == [3, 0]
+        if collected:
+            store.gc(grace=0)
+        fill(run, 2)
+        assert kept(run) == [5, 4, 3, 0], "these are the last four that have their states"
+        assert run.checkpoint("@1").pruned.why == "keep_last=1 keep_labels"
+        if not collected:
+            assert len(run.unprune()) == 2
+            fill(run, 2)
+            assert kept(run) == [7, 6, 5, 4], "what came back counts again"
+        assert not list(store.fsck())

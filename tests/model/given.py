@@ -12,6 +12,9 @@ LABELS = (None, None, "plan", "done")
 TAGS = ("golden", "seen", "x y")
 DAY_NS = 86_400 * 10**9
 PICK = st.integers(0, 999)
+WHICH = st.sampled_from(["any", "pruned", "inner", "elsewhere"])
+"""Of checkpoints (`Model.is_one`): by chance alone, some kinds would hardly be met."""
+maybe = st.booleans()
 names, labels = st.sampled_from(NAMES), st.sampled_from(LABELS)
 some_tags = st.lists(st.sampled_from(TAGS), unique=True, max_size=2)
 metas = st.sampled_from([None, None, {"cost": 1}, {"why": ["x", None], "n": 1.5}])
@@ -20,10 +23,10 @@ GROWN: list[Callable[[int], Any]] = [
     lambda n: n,
     lambda n: [n, -0.0, float("nan"), (n,)],
     lambda n: {"role": "user", "content": f"message {n} " * (n % 40)},
-    lambda n: [{"id": i, "text": "word " * (i % 9)} for i in range(n % 500)],
+    lambda n: [{"id": i, "text": "word " * (i % 9)} for i in range(n % 170)],
     lambda n: f"{n} text " * (n * 5),
     lambda n: bytes(range(256)) * (n % 90),
-    lambda n: {f"k{i}": i * n for i in range(n)},
+    lambda n: {f"k{i}": i * n for i in range(n % 400)},
     lambda n: {n, str(n)},
 ]
 values = st.builds(lambda grow, n: grow(n), st.sampled_from(GROWN), PICK)

@@ -9,15 +9,14 @@ After every step the heads are compared, at the end everything, and fsck has to 
 from __future__ import annotations
 
 import asyncio
-import io
 import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from copy import deepcopy
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import hypothesis.strategies as st
 import pytest
@@ -26,14 +25,32 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 import casckpt
 from casckpt.aio.crew import Crew
 from casckpt.aio.store import Store as AioStore
+from casckpt.history import retaining
+from casckpt.storage.memory import MemoryEngine
 from tests.exact import same
+from tests.model.carried import Carried
 from tests.model.checks import EXPECTED, check_checkpoint, check_everything, check_heads
-from tests.model.given import DAY_NS, NAMES, PICK, Clock, labels, metas, names, some_tags, values
+from tests.model.given import (
+    NAMES,
+    PICK,
+    WHICH,
+    Clock,
+    labels,
+    maybe,
+    metas,
+    names,
+    some_tags,
+    values,
+)
+from tests.model.keyed import Keyed
 from tests.model.paged import Paged
-from tests.model.plain import Conflict, Kept, Missing, Model, take_in
+from tests.model.plain import Conflict, Kept, Missing, Model
+from tests.model.policy import Rules
+from tests.model.tended import Tended
+from tests.model.thinned import EVERY, Thinned
 
 
-class Machine(Paged, RuleBasedStateMachine):
+class Machine(Carried, Keyed, Paged, Tended, Thinned, RuleBasedStateMachine):
     """One store; `engine` is "memory" or "lmdb"."""
 
     engine = "memory"
@@ -51,19 +68,53 @@ class Machine(Paged, RuleBasedStateMachine):
         self.done.callback(shutil.rmtree, self.folder)
         self.runner: asyncio.Runner | None = None
         self.aio: AioStore | None = None
+        self.memory: MemoryEngine | None = None
+        self.done.enter_context(mock.patch.object(retaining, "EVERY", EVERY))
 
-    @initialize(first=st.lists(st.tuples(names, values, labels, some_tags), max_size=8))
-    def begin(self, first: list[Any]) -> None:
+    @initialize(
+        first=st.lists(st.tuples(names, values, labels, some_tags, maybe), max_size=10),
+        then=st.sets(st.sampled_from(["delete", "fork", "key", "tag", "thin", "undo"])),
+    )
+    def begin(self, first: list[Any], then: set[str]) -> None:
         """Some history, so that short runs have something to work on."""
-        self.stores = [self._open()]
-        if self.engine == "lmdb":
-            self.stores.append(self._open())
-        for name, value, label, tags in first:
-            self._save(name, value, label, tags, None, 0)
+        self.stores = [self._open(), self._open()]
+        for number, (name, value, label, tags, tagged) in enumerate(first):
+            self._save(name, value, label, tags if tagged else (), None, number)
+        if not first:
+            return
+        if "key" in then:
+            for name in ("a", "b"):
+                self._save_keyed(name, self.grown(name, 0), {}, "k", 0)
+        if "fork" in then:
+            self.fork("a", "f/1", len(first), "inner")
+            self.fork("b", "f/2", len(first) + 1, "any")
+            self._save("f/2", 0, None, (), None, 0)
+        if "tag" in then:
+            self.tag(["seen"], len(first), True, "inner")
+        if "thin" in then:
+            for name in self.model.alive():
+                self.prune(name, 0, Rules(last=1), dry=False)
+        if "undo" in then:
+            self.rewind("a", len(first), True, "any")
+            self._save("a", 0, None, (), None, 0)
+            self.undo("a", 0, 2)
+        if "delete" in then:
+            self.delete("b", 0)
 
-    def _open(self) -> casckpt.Store:
-        path = "memory:" if self.engine == "memory" else self.folder / "store"
-        return casckpt.open(path, durability="none", clock=self.clock)
+    def _open(self, **more: Any) -> casckpt.Store:
+        if self.engine == "memory":
+            return casckpt.open("memory:", engine=self._shared, clock=self.clock, **more)
+        path = self.folder / "store"
+        return casckpt.open(path, durability="none", clock=self.clock, **more)
+
+    def _shared(self, _: str, header: bytes) -> MemoryEngine:
+        """One for all handles."""
+        self.memory = self.memory or MemoryEngine(header)
+        return self.memory
+
+    def _leave(self, store: casckpt.Store) -> None:
+        if self.engine == "lmdb":
+            store.close()
 
     def teardown(self) -> None:
         try:
@@ -73,26 +124,27 @@ class Machine(Paged, RuleBasedStateMachine):
             if self.runner is not None:
                 self.runner.run(self.aio.close())
                 self.runner.close()
-            for store in getattr(self, "stores", ()):
+            for store in [*getattr(self, "stores", ()), *filter(None, [self.grower])]:
                 store.close()
             self.done.close()
 
     def _finish(self) -> None:
-        if self.engine == "lmdb":
-            self.stores.append(self._open())
+        self.stores.append(self._open())
         check_everything(self.model, self.stores[-1])
+        assert [str(one) for one in self.stores[-1].fsck()] == []
         self.stores[0].gc(grace=0)
         self.model.gc(self.clock.now_ns, 0)
         for store in self.stores:
             check_everything(self.model, store)
-            found = [str(one) for one in store.fsck(level="structure")]
-            assert found == []
+        assert [str(one) for one in self.stores[-1].fsck(level="structure")] == []
 
     def store(self, pick: int) -> casckpt.Store:
         return self.stores[pick % len(self.stores)]
 
-    def some(self, pick: int) -> str:
-        return list(self.model.kept)[pick % len(self.model.kept)]
+    def some(self, pick: int, which: str = "any") -> str:
+        """A checkpoint; if there are any, one of those that are rare."""
+        found = [one.id for one in self.model.kept.values() if self.model.is_one(one, which)]
+        return (found or list(self.model.kept))[pick % len(found or self.model.kept)]
 
     def both(self, real: Callable[[], Any], model: Callable[[], Any]) -> tuple[Any, Any]:
         """Do it to both; either both are refused for the same reason, or none is."""
@@ -105,7 +157,9 @@ class Machine(Paged, RuleBasedStateMachine):
             return None, None
         return real(), expected
 
-    def keep(self, saved: casckpt.Checkpoint, state: Any, label: str | None, **more: Any) -> Kept:
+    def keep(
+        self, saved: casckpt.Checkpoint, state: Any, label: str | None = None, **more: Any
+    ) -> Kept:
         """What the model keeps of a checkpoint: all but id and time is what was asked for."""
         parent = more.get("parent", self.model.head(saved.thread))
         born = tuple(more.get("tags", ()))
@@ -120,6 +174,7 @@ class Machine(Paged, RuleBasedStateMachine):
             meta=more.get("meta") or {},
             state=deepcopy(state),
             created_ns=int(saved._point.created_ns),
+            key=more.get("key"),
         )
         assert saved.id not in self.model.kept
         check_checkpoint(one, saved)
@@ -140,9 +195,9 @@ class Machine(Paged, RuleBasedStateMachine):
     ) -> None:
         self._save(name, value, label, tags, meta, pick)
 
-    def _save(self, name: str, value: Any, label: Any, tags: Any, meta: Any, pick: int) -> None:
-        state = self.grown(name, value)
-        saved = self.store(pick).thread(name).save(state, label=label, tags=tags, meta=meta)
+    def _save(self, name: str, value: Any, label: Any, tags: Any, meta: Any, by: Any) -> None:
+        state, store = self.grown(name, value), by if type(by) is casckpt.Store else self.store(by)
+        saved = store.thread(name).save(state, label=label, tags=tags, meta=meta)
         one = self.keep(saved, state, label, tags=tags, meta=meta, thread=name)
         self.model.saved(one, one.created_ns)
 
@@ -251,18 +306,18 @@ class Machine(Paged, RuleBasedStateMachine):
     # moving
 
     @precondition(lambda self: self.model.kept)
-    @rule(name=names, fork=st.sampled_from([*NAMES, "f/1", "f/2"]), pick=PICK)
-    def fork(self, name: str, fork: str, pick: int) -> None:
-        oid, store = self.some(pick), self.store(pick)
+    @rule(name=names, fork=st.sampled_from([*NAMES, "f/1", "f/2"]), pick=PICK, which=WHICH)
+    def fork(self, name: str, fork: str, pick: int, which: str) -> None:
+        oid, store = self.some(pick, which), self.store(pick)
         self.both(
             lambda: store.thread(name).fork(fork, oid),
             lambda: self.model.fork(name, fork, oid, self.clock()),
         )
 
     @precondition(lambda self: self.model.kept)
-    @rule(name=st.sampled_from([*NAMES, "f/1"]), pick=PICK, near=st.booleans())
-    def rewind(self, name: str, pick: int, near: bool) -> None:
-        oid, to = self.some(pick), None
+    @rule(name=st.sampled_from([*NAMES, "f/1"]), pick=PICK, near=st.booleans(), which=WHICH)
+    def rewind(self, name: str, pick: int, near: bool, which: str) -> None:
+        oid, to = self.some(pick, which), None
         line = list(self.model.history(self.model.head(name)))
         if near and line:
             to = pick % len(line)
@@ -273,13 +328,14 @@ class Machine(Paged, RuleBasedStateMachine):
             lambda: self.model.rewind(name, oid, self.clock()),
         )
 
-    @rule(name=st.sampled_from([*NAMES, "f/1"]), pick=PICK)
-    def undo(self, name: str, pick: int) -> None:
-        real, expected = self.both(
-            lambda: self.store(pick).thread(name).undo(),
-            lambda: self.model.undo(name, self.clock()),
-        )
-        assert (real.id if real else None) == expected
+    @rule(name=st.sampled_from([*NAMES, "f/1"]), pick=PICK, times=st.integers(1, 3))
+    def undo(self, name: str, pick: int, times: int) -> None:
+        for _ in range(times):
+            real, expected = self.both(
+                lambda: self.store(pick).thread(name).undo(),
+                lambda: self.model.undo(name, self.clock()),
+            )
+            assert (real.id if real else None) == expected
 
     @rule(name=names, pick=PICK)
     def delete(self, name: str, pick: int) -> None:
@@ -288,12 +344,12 @@ class Machine(Paged, RuleBasedStateMachine):
             lambda: self.model.delete(name, self.clock()),
         )
 
-    # tags, pruning
+    # tags
 
     @precondition(lambda self: self.model.kept)
-    @rule(tags=some_tags, pick=PICK, add=st.booleans())
-    def tag(self, tags: list[str], pick: int, add: bool) -> None:
-        one = self.model.kept[self.some(pick)]
+    @rule(tags=some_tags, pick=PICK, add=st.booleans(), which=WHICH)
+    def tag(self, tags: list[str], pick: int, add: bool, which: str) -> None:
+        one = self.model.kept[self.some(pick, which)]
         handle = self.store(pick).checkpoint(one.id)
         if add:
             handle.tag(*tags)
@@ -303,84 +359,6 @@ class Machine(Paged, RuleBasedStateMachine):
             new = [tag for tag in one.tags if tag not in tags]
         self.model.retag(one.id, new, self.clock())
         assert handle.tags == one.tags == tuple(new)
-
-    @rule(name=names, pick=PICK, last=st.integers(0, 3), labels=st.booleans(), dry=st.booleans())
-    def prune(self, name: str, pick: int, last: int, labels: bool, dry: bool) -> None:
-        policy = casckpt.Retention(keep_last=last, keep_labels=labels)
-        report, going = self.both(
-            lambda: self.store(pick).thread(name).prune(policy, dry_run=dry),
-            lambda: self.model.to_prune(name, last, labels=labels),
-        )
-        if report is not None:
-            assert [verdict.checkpoint.id for verdict in report.pruned] == going
-            if not dry:
-                self.model.prune(name, going, report.policy, self.clock())
-
-    @rule(name=names, pick=PICK)
-    def unprune(self, name: str, pick: int) -> None:
-        back, expected = self.both(
-            lambda: self.store(pick).thread(name).unprune(),
-            lambda: self.model.unprune(name, self.clock()),
-        )
-        assert back is None or {one.id for one in back} == expected
-
-    # upkeep
-
-    @rule(days=st.sampled_from([0, 0, 3, 30]), pick=PICK)
-    def collect(self, days: int, pick: int) -> None:
-        self.store(pick).gc(grace=timedelta(days=days))
-        self.model.gc(self.clock.now_ns, days * DAY_NS)
-
-    @rule(days=st.sampled_from([1, 10]))
-    def days_go_by(self, days: int) -> None:
-        self.clock.now_ns += days * DAY_NS
-
-    @rule(pick=PICK, what=st.sampled_from(["pack", "compact", "reindex", "auto", "dry", "reopen"]))
-    def tend(self, pick: int, what: str) -> None:
-        """Nothing of this may be seen."""
-        store = self.store(pick)
-        if what == "reindex":
-            assert store.reindex() == 0
-        elif what == "auto":
-            assert not store.gc(auto=True).collected
-        elif what == "dry":
-            store.gc(dry_run=True, grace=0)
-        elif what == "reopen":
-            if self.engine == "lmdb":
-                at = 1  # the first one is also that of the asyncio handle
-                self.stores[at].close()
-                self.stores[at] = self._open()
-        else:
-            getattr(store, what)()
-
-    # bundles
-
-    @precondition(lambda self: self.model.alive())
-    @rule(pick=PICK)
-    def bundle(self, pick: int) -> None:
-        file, alive = io.BytesIO(), self.model.alive()
-        chosen = sorted(alive, key=str.encode)[pick % len(alive) :]
-        self.store(pick).bundles.create(file, chosen)
-        held = {
-            name: (
-                alive[name],
-                self.model.lines[name].origin,
-                deepcopy(list(self.model.history(alive[name]))),
-            )
-            for name in chosen
-        }
-        self.bundles.append((file.getvalue(), held))
-
-    @precondition(lambda self: self.bundles)
-    @rule(pick=PICK, overwrite=st.booleans(), prefix=st.sampled_from(["", "in/"]))
-    def unbundle(self, pick: int, overwrite: bool, prefix: str) -> None:
-        data, held = self.bundles[pick % len(self.bundles)]
-        self.both(
-            lambda: self.store(pick).bundles.unbundle(
-                io.BytesIO(data), overwrite=overwrite, prefix=prefix
-            ),
-            lambda: take_in(self.model, held, prefix, self.clock(), overwrite=overwrite),
-        )
 
     # reading
 

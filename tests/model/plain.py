@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.exact import exact
+
 __all__ = ["Conflict", "Gone", "Kept", "Line", "Missing", "Model", "Shift", "take_in"]
 
 
@@ -39,6 +41,7 @@ class Kept:
     meta: dict
     state: Any
     created_ns: int
+    key: str | None = None
     tags: tuple[str, ...] = ()
     changed: bool = False
     """Whether the tags were changed since: then they are kept apart."""
@@ -46,6 +49,18 @@ class Kept:
     """When and by which policy it was pruned."""
     left: bool = False
     """Whether gc has taken its state."""
+    _exact: Any = None
+
+    def __deepcopy__(self, _: Any) -> Kept:
+        """States are not changed here, so they need no copy."""
+        return replace(self)
+
+    @property
+    def exact(self) -> Any:
+        """The state, as it is compared."""
+        if self._exact is None:
+            self._exact = exact(self.state)
+        return self._exact
 
     @property
     def readable(self) -> bool:
@@ -112,6 +127,17 @@ class Model:
             yield self.kept[oid]
             oid = self.kept[oid].parent
 
+    def owned(self, name: str, key: str) -> Kept | None:
+        """What a thread has given a key, in its history."""
+        line = self.history(self.head(name))
+        return next((one for one in line if one.key == key and one.thread == name), None)
+
+    def meant(self, head: str, key: str) -> Kept | None:
+        """What a key means in the history of a head: its own thread's comes first."""
+        line = [one for one in self.history(head) if one.key == key]
+        own = [one for one in line if one.thread == self.kept[head].thread]
+        return next(iter(own + line), None)
+
     def in_store(self) -> set[str]:
         """What `find` has to show: of threads that exist, or in the history of one."""
         alive = self.alive()
@@ -133,6 +159,17 @@ class Model:
             skip = False
             shown.append(move)
         return shown
+
+    def is_one(self, one: Kept, which: str) -> bool:
+        """Whether a checkpoint is of that kind: "any" is."""
+        if which == "pruned":
+            return one.marked is not None
+        if which == "inner":
+            head = self.head(one.thread)
+            return one.readable and one.id != head and any(one is old for old in self.history(head))
+        if which == "elsewhere":
+            return one.thread not in self.alive()
+        return True
 
     # moving
 
@@ -218,22 +255,6 @@ class Model:
         one.tags, one.changed = new, True
 
     # pruning
-
-    def to_prune(self, name: str, last: int, *, labels: bool) -> list[str]:
-        """What a policy of the last so many, and perhaps the newest of each label, drops."""
-        head = self.head(name)
-        if head is None:
-            raise Missing
-        heads = set(self.alive().values())
-        own = [one for one in self.history(head) if one.thread == name and one.readable]
-        seen: set[str | None] = set() if labels else {one.label for one in own}
-        going = []
-        for at, one in enumerate(own):
-            newest = one.label is not None and one.label not in seen
-            seen.add(one.label)
-            if at >= last and not newest and not one.tags and one.id not in heads:
-                going.append(one.id)
-        return going
 
     def prune(self, name: str, ids: list[str], why: str, time_ns: int) -> None:
         for oid in ids:

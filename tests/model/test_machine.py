@@ -10,7 +10,18 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from casckpt import store
-from casckpt.history import find, ledger, moves, notes, pruned, pruning, tags
+from casckpt.bundle import unbundle
+from casckpt.history import (
+    find,
+    keys,
+    ledger,
+    moves,
+    notes,
+    pruned,
+    pruning,
+    retaining,
+    tags,
+)
 from casckpt.history.ancestry import Ancestry
 from casckpt.upkeep import gc
 from tests.model.elsewhere import Elsewhere
@@ -108,6 +119,18 @@ def pages_overlap(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Ancestry, "newest_before", lambda self, at, until: real(self, at, until + 1))
 
 
+def pages_of_find_overlap(patch: pytest.MonkeyPatch) -> None:
+    """A page of find begins with the end of the one before."""
+    real = find.Posting
+    patch.setattr(find, "Posting", lambda name, rank, oid: real(name, rank + 1, oid))
+
+
+def pages_of_find_skip(patch: pytest.MonkeyPatch) -> None:
+    """A page of find leaves out what was saved just before the end of the one before."""
+    real = find.Posting
+    patch.setattr(find, "Posting", lambda name, rank, oid: real(name, rank - 50_000, oid))
+
+
 def offsets_are_off(patch: pytest.MonkeyPatch) -> None:
     """A list of threads passes over one too many."""
     real = store.threads
@@ -118,17 +141,61 @@ def offsets_are_off(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(store, "threads", listed)
 
 
+def saves_are_repeated(patch: pytest.MonkeyPatch) -> None:
+    """The same save under its key, once more, is another checkpoint."""
+    patch.setattr(keys, "again", lambda *_: None)
+
+
+def forks_see_no_keys(patch: pytest.MonkeyPatch) -> None:
+    """A key that the thread it was forked from has given is not found."""
+    patch.setattr(keys, "seen", lambda books, key, at: keys.owned(books, key, at.thread, at))
+
+
+def keys_do_not_travel(patch: pytest.MonkeyPatch) -> None:
+    """What came in a bundle is not found by its key."""
+    real = unbundle.postings
+    patch.setattr(unbundle, "postings", lambda oid, record: real(oid, record._replace(key=None)))
+
+
+def growth_takes_the_tagged(patch: pytest.MonkeyPatch) -> None:
+    """Retention on save does not look at tags that were changed."""
+    patch.setattr(retaining, "tags_of", lambda _, point: point.tags)
+
+
+def growth_takes_heads(patch: pytest.MonkeyPatch) -> None:
+    """Retention on save does not know what other threads stand at."""
+    patch.setattr(retaining.Retainer, "_held", lambda *_: (0, {}))
+
+
+def growth_comes_late(patch: pytest.MonkeyPatch) -> None:
+    """Retention on save does not see what was there before."""
+    patch.setattr(retaining.Retainer, "_look", lambda *_: None)
+
+
 MUTANTS = [
-    (pages_overlap, "memory"),
-    (offsets_are_off, "memory"),
-    pytest.param(lost_updates, "lmdb", marks=pytest.mark.slow),
-    pytest.param(no_reviving, "memory", marks=pytest.mark.slow),
-    pytest.param(heads_are_pruned, "memory", marks=pytest.mark.slow),
-    (tags_are_not_listed, "memory"),
-    (tags_are_no_roots, "memory"),
-    (the_deleted_are_found, "memory"),
-    pytest.param(undo_goes_to_and_fro, "memory", marks=pytest.mark.slow),
-    pytest.param(forks_have_no_origin, "memory", marks=pytest.mark.slow),
+    (lost_updates, "lmdb"),
+    *(
+        (mutant, "memory")
+        for mutant in (
+            no_reviving,
+            heads_are_pruned,
+            tags_are_not_listed,
+            tags_are_no_roots,
+            the_deleted_are_found,
+            undo_goes_to_and_fro,
+            forks_have_no_origin,
+            pages_overlap,
+            pages_of_find_overlap,
+            pages_of_find_skip,
+            offsets_are_off,
+            saves_are_repeated,
+            forks_see_no_keys,
+            keys_do_not_travel,
+            growth_takes_the_tagged,
+            growth_takes_heads,
+            growth_comes_late,
+        )
+    ),
 ]
 
 
