@@ -18,7 +18,7 @@ from casckpt.history import listing, pruned, pruning
 from casckpt.history.ledger import Ledger
 from casckpt.history.resolve import head_of
 from casckpt.history.retention import Retention, check_policy, policy_for, policy_map
-from casckpt.history.times import from_ns
+from casckpt.history.times import from_ns, stamp
 
 __all__ = ["PruneReport", "Verdict", "prune", "prune_all", "unprune"]
 
@@ -52,7 +52,7 @@ class PruneReport:
         return {
             "thread": self.thread,
             "policy": self.policy,
-            "time": self.time.isoformat(timespec="microseconds"),
+            "time": stamp(self.time),
             "dry_run": self.dry_run,
             "kept": [_fields(verdict) for verdict in self.kept],
             "pruned": [_fields(verdict) for verdict in self.pruned],

@@ -14,14 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from itertools import islice
 from typing import IO, Any
 
 from casckpt.autosave import Autosave, Pace, Watched
 from casckpt.checkpoint import Checkpoint, expected_id, find_point
 from casckpt.history import moves, names, states
 from casckpt.history.edits import Editing
-from casckpt.history.find import asked, check_limit, check_offset, find
+from casckpt.history.find import asked, find, page_of
 from casckpt.history.ledger import ANY_HEAD, AnyHead, Ledger
 from casckpt.history.resolve import head_of, with_key
 from casckpt.history.retention import Retention
@@ -347,8 +346,7 @@ class Thread:
         """
         behind = after.position if isinstance(after, Move) else after
         found = moves.moves(self._ledger, self._name, behind)
-        first, count = check_offset(offset), check_limit(limit)
-        return map(Move.of, islice(found, first, None if count is None else first + count))
+        return map(Move.of, page_of(found, limit, offset))
 
     def prune(self, policy: Retention, *, dry_run: bool = False) -> PruneReport:
         """Drop the states of this thread that a policy does not keep; the records stay.

@@ -8,8 +8,8 @@ Imports: casckpt, click.
 
 from __future__ import annotations
 
+import errno
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +19,7 @@ import click
 import casckpt
 from casckpt.cli import exits
 from casckpt.cli.app import PipeClosedError, app
+from casckpt.cli.streams import drop_output, open_streams
 from casckpt.cli.style import colour_wanted
 from casckpt.cli.values import clean
 
@@ -27,7 +28,13 @@ __all__ = ["main", "run"]
 
 def main() -> None:
     """What the `casckpt` executable runs."""
-    sys.exit(run(sys.argv[1:]))
+    open_streams()
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:  # told already; Python would try once more, and tell it its own way
+        drop_output()
+    sys.exit(code)
 
 
 def run(args: Sequence[str]) -> int:
@@ -53,13 +60,15 @@ def run(args: Sequence[str]) -> int:
         return _report(error.code, error.message, as_json, details=error.details, hint=hint)
     except PipeClosedError:
         # Python flushes standard output once more on its way out: let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return exits.PIPE_CLOSED
     except (click.Abort, KeyboardInterrupt):
         return _report("interrupted", "interrupted", as_json, exit_code=exits.INTERRUPTED)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _report("storage", f"{where}{error.strerror or error}", as_json)
+        closed = error.errno == errno.EBADF and not where
+        why = "standard input or output is closed" if closed else error.strerror or error
+        return _report("storage", f"{where}{why}", as_json)
 
 
 def _usage_hint(error: click.ClickException) -> str | None:

@@ -25,6 +25,8 @@ def _meta(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) ->
         key, equals, text = pair.partition("=")
         if not key or not equals:
             raise click.BadParameter(f"{pair!r} is not KEY=VALUE", ctx, param)
+        if key in meta:
+            raise click.BadParameter(f"{key!r} is given twice", ctx, param)
         try:
             meta[key] = from_json(text)
         except casckpt.InvalidInputError:

@@ -13,11 +13,12 @@ names, notes, pruned, states, tags, times).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from casckpt.errors import CorruptError, InvalidInputError, PrunedError
 from casckpt.history import keys, names, notes
@@ -31,7 +32,9 @@ from casckpt.history.tags import tags_of
 from casckpt.history.times import to_ns
 from casckpt.storage.engine import Posting
 
-__all__ = ["Query", "asked", "check_limit", "check_offset", "find", "heads"]
+__all__ = ["Query", "asked", "check_limit", "check_offset", "find", "heads", "page_of"]
+
+T = TypeVar("T")
 
 _PAGE: Final = 64
 _PAGE_MAX: Final = 1_024
@@ -106,10 +109,7 @@ def find(
         after: only what comes behind this one in the order of answers; it need not be one.
         offset: pass over so many.
     """
-    check_limit(limit)
-    check_offset(offset)
     catch_up(ledger)
-    stop = None if limit is None else limit + offset
     lost = Lost()
     if query.key is not None:
         source = _with_key(ledger, query, query.key, at, after, lost)
@@ -118,7 +118,7 @@ def find(
     else:
         source = _in_store(ledger, query, after, lost)
     fitting = (p for p in source if _fits_or_lost(ledger, query, p, lost))
-    return _told(islice(fitting, offset, stop), lost)
+    return _told(page_of(fitting, limit, offset), lost)
 
 
 def _told(points: Iterator[Point], lost: Lost) -> Iterator[Point]:
@@ -132,6 +132,17 @@ def _fits_or_lost(ledger: Ledger, query: Query, point: Point, lost: Lost) -> boo
     except CorruptError as error:
         lost.add(error)
         return False
+
+
+def page_of(items: Iterator[T], limit: int | None, offset: int) -> Iterator[T]:
+    """So many of them, behind so many; however large the numbers are.
+
+    Raises:
+        InvalidInputError: no limit, or no offset.
+    """
+    first, count = check_offset(offset), check_limit(limit)
+    stop = None if count is None else min(first + count, sys.maxsize)
+    return islice(items, min(first, sys.maxsize), stop)
 
 
 def check_limit(limit: int | None) -> int | None:

@@ -1,6 +1,6 @@
 """Listing threads.
 
-Imports: storage (engine interface, through the ledger), history (ancestry, ledger, notes).
+Imports: errors, storage (engine interface, through the ledger), history (ancestry, ledger, notes).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Final, NamedTuple
 
+from casckpt.errors import InvalidInputError
 from casckpt.history import notes
 from casckpt.history.ancestry import Point
 from casckpt.history.ledger import Ledger
@@ -47,7 +48,14 @@ def threads(
         after: only those behind this name.
         limit: no more than so many.
         offset: pass over so many.
+
+    Raises:
+        InvalidInputError: a prefix, or a name, that is no text.
     """
+    if not isinstance(prefix, str):
+        raise InvalidInputError(f"a prefix is a str, not {type(prefix).__name__}")
+    if not isinstance(after, str | None):
+        raise InvalidInputError(f"after= is the name of a thread, not {type(after).__name__}")
     engine = ledger.engine
     left = limit
     while left is None or left > 0:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from casckpt.errors import CorruptError, InvalidInputError
 
-__all__ = ["from_ns", "to_ns"]
+__all__ = ["from_ns", "stamp", "to_ns"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -21,6 +21,11 @@ def from_ns(time_ns: int) -> datetime:
         return _EPOCH + timedelta(microseconds=time_ns // 1_000)
     except OverflowError:
         raise CorruptError(f"a time of {time_ns} nanoseconds since 1970") from None
+
+
+def stamp(moment: datetime) -> str:
+    """A moment in UTC as JSON has it: ISO 8601, to the microsecond, with a Z."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def to_ns(moment: datetime | None, what: str) -> int | None:

@@ -20,7 +20,7 @@ from casckpt.history.listing import count_threads
 from casckpt.history.pruned import is_marked
 from casckpt.history.states import size_of
 from casckpt.history.tags import tags_of
-from casckpt.history.times import from_ns
+from casckpt.history.times import from_ns, stamp
 from casckpt.ids import ObjectId
 
 __all__ = ["KindStats", "Stats", "measure"]
@@ -87,7 +87,7 @@ class Stats:
         fields = asdict(self)
         kinds = fields.pop("kinds")
         for name in ("begun", "updated"):
-            fields[name] = None if fields[name] is None else fields[name].isoformat()
+            fields[name] = None if fields[name] is None else stamp(fields[name])
         more = {"span_seconds": self.span.total_seconds()}
         return {**fields, **more, "dedup_factor": round(self.dedup_factor, 2), "kinds": kinds}
 

@@ -15,7 +15,7 @@ from casckpt.history.ledger import Ledger
 from casckpt.history.pruned import is_marked
 from casckpt.history.states import size_of
 from casckpt.history.tags import tags_of
-from casckpt.history.times import from_ns
+from casckpt.history.times import from_ns, stamp
 
 __all__ = ["Summary", "summarize"]
 
@@ -64,8 +64,8 @@ class Summary:
             "pruned": self.pruned,
             "first": self.first,
             "last": self.last,
-            "begun": self.begun.isoformat(),
-            "updated": self.updated.isoformat(),
+            "begun": stamp(self.begun),
+            "updated": stamp(self.updated),
             "span_seconds": self.span.total_seconds(),
             "per_hour": None if self.per_hour is None else round(self.per_hour, 2),
             "labels": self.labels,

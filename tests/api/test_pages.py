@@ -105,3 +105,24 @@ def test_what_is_no_offset(store, offset):
     for ask in (store.threads, store.find, run.log, run.reflog):
         with pytest.raises(casckpt.InvalidInputError):
             list(ask(offset=offset))
+
+
+@pytest.mark.parametrize("limit", [2**63 - 1, 2**63, 10**30])
+def test_no_limit_and_no_offset_is_too_large(store, limit):
+    run = filled(store, 3)
+    whole = list(run.log())
+    assert list(run.log(limit=limit)) == whole
+    assert list(run.log(limit=limit, offset=1)) == whole[1:]
+    assert list(store.find(thread="ns/t", limit=limit, offset=1)) == whole[1:]
+    assert len(list(run.reflog(limit=limit, offset=1))) == 2
+    assert len(store.threads(limit=limit, offset=1)) == 1
+    assert list(run.log(offset=limit)) == list(store.find(offset=limit)) == []
+    assert list(run.reflog(offset=limit)) == store.threads(offset=limit) == []
+
+
+@pytest.mark.parametrize("wrong", [5, b"ns/", ["ns/"]])
+def test_names_to_list_by_are_text(store, wrong):
+    with pytest.raises(casckpt.InvalidInputError, match="a prefix is a str"):
+        store.threads(wrong)
+    with pytest.raises(casckpt.InvalidInputError, match="after= is the name of a thread"):
+        store.threads(after=wrong)

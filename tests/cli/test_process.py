@@ -160,3 +160,41 @@ def test_nothing_heavy_is_imported(env: dict[str, str]) -> None:
     )
     heavy = {"numpy", "pydantic", "attr", "hypothesis", "asyncio", "unittest", "importlib.metadata"}
     assert not heavy & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "said"),
+    [
+        ("log >&-", 6, "casckpt: standard input or output is closed\n"),
+        ("export >&-", 6, "casckpt: standard input or output is closed\n"),
+        ("bundle create - >&-", 6, None),
+        ("save b <&-", 6, "casckpt: standard input or output is closed\n"),
+        ("import jsonl - <&-", 6, "casckpt: standard input or output is closed\n"),
+        ("export -o out.jsonl <&- >&- 2>&-", 0, ""),
+        ("log >&- 2>&- <&-", 6, ""),
+    ],
+)
+def test_closed_streams_are_an_error_in_one_line(
+    store: Path, env: dict[str, str], closed: str, code: int, said: str | None
+) -> None:
+    line = f"{sys.executable} -m casckpt {closed}"
+    done = subprocess.run(["sh", "-c", line], cwd=store, env=env, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    assert "ignored" not in done.stderr
+    assert (done.returncode, said is None or done.stderr == said) == (code, True), done.stderr
+
+
+def test_a_store_never_gets_the_number_of_a_closed_stream(store: Path, env: dict[str, str]) -> None:
+    """Whoever prints by number would print into its data file."""
+    script = (
+        "import os\n"
+        "from casckpt.cli.streams import open_streams\n"
+        "open_streams()\n"
+        "with open('opened', 'wb') as file:\n"
+        "    file.write(str(file.fileno()).encode())\n"
+    )
+    (store / "script.py").write_text(script)
+    line = f"{sys.executable} script.py <&- >&- 2>&-"
+    done = subprocess.run(["sh", "-c", line], cwd=store, env=env, check=False)
+    assert done.returncode == 0
+    assert int((store / "opened").read_text()) > 2

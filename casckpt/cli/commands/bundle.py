@@ -190,7 +190,7 @@ def unbundle(
     All of FILE is checked before anything is stored. Threads that are here already move
     forward; one that has gone another way is an error, unless --overwrite.
     """
-    renamed = dict(map(_renaming, rename))
+    renamed = _renamed(rename)
     if file != "-":
         with Path(file).open("rb") as begin:
             BundleReader(begin)  # before a store is made for it
@@ -224,12 +224,18 @@ def _row(thread: UnbundledThread) -> tuple[str, str, str]:
     return clean(thread.name), output.short(thread.head), SHOWN[thread.how]
 
 
-def _renaming(text: str) -> tuple[str, str]:
-    old, equals, new = text.partition("=")
-    if not old or not equals or not new:
-        msg = f"--rename takes OLD=NEW, not {text!r}"
-        raise click.UsageError(msg, click.get_current_context())
-    return old, new
+def _renamed(given: tuple[str, ...]) -> dict[str, str]:
+    renamed: dict[str, str] = {}
+    for text in given:
+        old, equals, new = text.partition("=")
+        if not old or not equals or not new:
+            msg = f"--rename takes OLD=NEW, not {text!r}"
+            raise click.UsageError(msg, click.get_current_context())
+        if old in renamed:
+            msg = f"--rename gives {old!r} two names"
+            raise click.UsageError(msg, click.get_current_context())
+        renamed[old] = new
+    return renamed
 
 
 def _ids(data: bytes, name: str) -> list[str]:

@@ -80,6 +80,9 @@ def log(
     if graph and (after is not None or offset or prefix is not None):
         msg = "--graph draws from the heads: no --after, --offset or --prefix with it"
         raise click.UsageError(msg, click.get_current_context())
+    if brief and not graph:
+        msg = "--brief is for drawings: give --graph, too"
+        raise click.UsageError(msg, click.get_current_context())
     if revision is not None and prefix is not None:
         msg = "--prefix is for the whole store: leave THREAD out, or --prefix"
         raise click.UsageError(msg, click.get_current_context())

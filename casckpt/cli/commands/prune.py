@@ -98,7 +98,7 @@ def prune(
         msg = "which threads? Name them, or their beginning with --prefix"
         raise click.UsageError(msg, click.get_current_context())
     if undo:
-        if prefix is not None or policy != casckpt.Retention():
+        if prefix is not None or dry_run or policy != casckpt.Retention():
             msg = "--undo takes the names of threads, and nothing else"
             raise click.UsageError(msg, click.get_current_context())
         with session.open() as store:
