@@ -16,7 +16,7 @@ Imports: errors, ids, format (cbor, constants), tree (edit_bytes, lazy, native, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, ItemsView, Iterator, ValuesView
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from casckpt.errors import InvalidInputError, UnsupportedValueError
@@ -28,7 +28,7 @@ from casckpt.tree.edit_bytes import head_at, link_at, unkey
 from casckpt.tree.lazy import Opener
 from casckpt.tree.source import Codec, ObjectSource
 
-__all__ = ["Draft", "Session", "Slot", "Stored", "StreamedItems", "StreamedValues", "plain"]
+__all__ = ["Draft", "Session", "Slot", "Stored", "plain"]
 
 
 _PLAIN = cbor.decoders({})
@@ -271,28 +271,6 @@ class Draft(ABC):
         if isinstance(slot, Draft):
             return slot._copied(owner)
         return slot if isinstance(slot, Stored) else _copied_value(slot)
-
-
-class StreamedItems(ItemsView[Any, Any]):
-    """As any ItemsView, but what is stored is read a leaf at a time."""
-
-    __slots__ = ()
-    _mapping: Any
-
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        pairs: Iterator[tuple[Any, Any]] = self._mapping._pairs()
-        return pairs
-
-
-class StreamedValues(ValuesView[Any]):
-    """As any ValuesView, but what is stored is read a leaf at a time."""
-
-    __slots__ = ()
-    _mapping: Any
-
-    def __iter__(self) -> Iterator[Any]:
-        for _, value in self._mapping._pairs():
-            yield value
 
 
 def plain(value: Any) -> Any:

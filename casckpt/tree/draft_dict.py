@@ -13,7 +13,7 @@ Imports: errors, format (cbor), ids, tree (draft, edit_bytes, edit_tree, keys, n
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, ClassVar, cast
 from weakref import WeakValueDictionary
 
@@ -21,16 +21,8 @@ from casckpt.errors import CorruptError
 from casckpt.format import cbor
 from casckpt.ids import ObjectId
 from casckpt.tree import native
-from casckpt.tree.draft import (
-    Draft,
-    Origin,
-    Session,
-    Slot,
-    Stored,
-    StreamedItems,
-    StreamedValues,
-    plain,
-)
+from casckpt.tree.draft import Draft, Origin, Session, Slot, Stored, plain
+from casckpt.tree.draft_views import Items, Keys, Values
 from casckpt.tree.edit_bytes import unkey
 from casckpt.tree.edit_tree import StoredTree
 from casckpt.tree.keys import spellings
@@ -50,7 +42,7 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
     """A dict in the making."""
 
     __slots__ = (
-        *("_added", "_children", "_items", "_keys", "_kept"),
+        *("_added", "_children", "_end", "_items", "_keys"),
         *("_order", "_order_id", "_removed", "_replaced", "_tree"),
     )
     __hash__: ClassVar[None]  # type: ignore[assignment]  # as of a dict
@@ -69,6 +61,7 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
         self._replaced: dict[bytes, Slot] = {}
         self._removed: dict[bytes, None] = {}
         self._added: dict[Any, Slot] = {}
+        self._end = len(self._tree)  # all that was stored from this place on is gone
         self._order: StoredTree | None = None
         self._order_id: ObjectId | None = None
         if not self._tree.levels:
@@ -156,13 +149,17 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
         for key in list(self._added):
             yield key, self._get(key)
 
-    def items(self) -> ItemsView[Any, Any]:
-        """Keys and what is under them."""
-        return StreamedItems(self)
+    def keys(self) -> Keys:
+        """The keys."""
+        return Keys(self)
 
-    def values(self) -> ValuesView[Any]:
+    def items(self) -> Items:
+        """Keys and what is under them."""
+        return Items(self)
+
+    def values(self) -> Values:
         """What is under the keys."""
-        return StreamedValues(self)
+        return Values(self)
 
     # Reading.
 
@@ -258,12 +255,12 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
 
     def _forwards(self) -> Iterator[Any]:
         if self._items is not None:
-            yield from list(self._items)
+            yield from self._items
             return
         for item, _ in (self._old_order() or self._tree).entries():
             if self._is_left(item):
                 yield self._session.value(item)
-        yield from list(self._added)
+        yield from self._added
 
     def _is_left(self, item: bytes) -> bool:
         """Whether a stored key was not removed, as it stands in the order or as a key."""
@@ -271,14 +268,16 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
 
     def _backwards(self) -> Iterator[Any]:
         if self._items is not None:
-            yield from list(self._items)[::-1]
+            yield from reversed(self._items)
             return
-        yield from list(self._added)[::-1]
+        yield from reversed(self._added)
         keys = self._old_order() or self._tree
-        for place in range(len(keys) - 1, -1, -1):
+        for place in range(self._end - 1, -1, -1):
             item = keys.key(place)
             if self._is_left(item):
                 yield self._session.value(item)
+            elif place == self._end - 1:
+                self._end = place
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, dict | DictDraft):

@@ -10,6 +10,7 @@ Imports: tree (draft, edit_tree).
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, MutableSequence
 from itertools import accumulate
@@ -63,13 +64,43 @@ class ListDraft(Draft, MutableSequence[Any]):
             yield self._get(index)
             index += 1
 
+    def __reversed__(self) -> Iterator[Any]:
+        index = len(self) - 1
+        while 0 <= index < len(self):  # as of a list: it ends if it has become too short
+            yield self._get(index)
+            index -= 1
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, list | ListDraft):
             return NotImplemented
+        if other is self:
+            return True  # whatever is in it, NaN too
         items = cast("Iterable[Any]", other)
         return len(self) == len(other) and all(
-            mine == theirs for mine, theirs in zip(self, items, strict=True)
+            mine is theirs or mine == theirs for mine, theirs in zip(self, items, strict=True)
         )
+
+    def __lt__(self, other: Any) -> Any:
+        return self._compared(other, operator.lt)
+
+    def __le__(self, other: Any) -> Any:
+        return self._compared(other, operator.le)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._compared(other, operator.gt)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._compared(other, operator.ge)
+
+    def _compared(self, other: Any, compare: Callable[[Any, Any], Any]) -> Any:
+        """What comes first decides: the first items that differ, else the lengths."""
+        if not isinstance(other, list | ListDraft):
+            return NotImplemented
+        items = cast("Iterable[Any]", other)
+        for mine, theirs in zip(self, items, strict=False):
+            if mine is not theirs and mine != theirs:
+                return compare(mine, theirs)
+        return compare(len(self), len(other))
 
     def __add__(self, other: Any) -> list[Any]:
         if not isinstance(other, list | ListDraft):
@@ -196,10 +227,11 @@ class ListDraft(Draft, MutableSequence[Any]):
             for slot in piece:
                 self._let_go(slot)
             return
-        places = [place for place in self._children if place in piece]
-        for place in places:
+        children = self._children
+        few, many = (piece, children) if len(piece) < len(children) else (children, piece)
+        for place in [place for place in few if place in many]:
             self._kept.pop(place, None)
-            child = self._children.pop(place, None)
+            child = children.pop(place, None)
             if child is not None:
                 self._let_go(child)
 
@@ -225,6 +257,7 @@ class ListDraft(Draft, MutableSequence[Any]):
                 f"to extended slice of size {len(positions)}"
             )
             raise ValueError(msg)
+        items = [self._checked(value) for value in items]  # all, before anything changes
         for position, value in zip(positions, items, strict=True):
             self[position] = value
 
@@ -280,14 +313,16 @@ class ListDraft(Draft, MutableSequence[Any]):
         return self
 
     def __imul__(self, times: int) -> ListDraft:  # noqa: PYI034 - a draft is never subclassed
-        if times < 1:
+        count = as_index(times)
+        if count < 1:
             self.clear()
         else:
-            self.extend(list(self) * (times - 1))
+            self.extend(list(self) * (count - 1))
         return self
 
     def pop(self, index: int = -1) -> Any:
         """Take an item out and give it."""
+        index = as_index(index)
         if not len(self):
             raise IndexError("pop from empty list")
         try:
@@ -314,8 +349,10 @@ class ListDraft(Draft, MutableSequence[Any]):
             keys = [plain(value) for value in values]
         else:
             keys = [key(value) for value in values]
-        slots = self._slots()
-        order = sorted(range(len(slots)), key=keys.__getitem__, reverse=reverse)
+        order = sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
+        if len(self) != len(order):
+            raise ValueError("list modified during sort")
+        slots = self._slots()  # not before: what is taken as slots must be arranged anew
         self._rearrange([slots[at] for at in order])
 
     def _clone_into(self, copy: ListDraft) -> None:

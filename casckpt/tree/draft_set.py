@@ -32,7 +32,7 @@ _NUMBERS = frozenset((bool, int, float))
 class SetDraft(Draft, MutableSet[Any]):
     """A set in the making."""
 
-    __slots__ = ("_added", "_members", "_removed", "_tree")
+    __slots__ = ("_added", "_end", "_members", "_removed", "_tree")
     __hash__: ClassVar[None]  # type: ignore[assignment]  # as of a set
 
     type_name = "set"
@@ -45,6 +45,7 @@ class SetDraft(Draft, MutableSet[Any]):
         self._members: dict[Any, bytes | None] | None = None
         self._added: dict[Any, None] = {}
         self._removed: dict[bytes, None] = {}
+        self._end = len(self._tree)  # all that was stored from this place on is gone
         if not self._tree.levels:
             self._read()
 
@@ -108,12 +109,12 @@ class SetDraft(Draft, MutableSet[Any]):
 
     def _each(self) -> Iterator[Any]:
         if self._members is not None:
-            yield from list(self._members)
+            yield from self._members
             return
         for entry, _ in self._tree.entries():
             if entry not in self._removed:
                 yield self._session.value(entry)
-        yield from list(self._added)
+        yield from self._added
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, AbstractSet):
@@ -160,6 +161,24 @@ class SetDraft(Draft, MutableSet[Any]):
             entry = self._find(value)
             if entry is not None:
                 self._removed[entry] = None
+
+    def pop(self) -> Any:
+        """Take a member out, any, and give it."""
+        if not len(self):
+            raise KeyError("pop from an empty set")
+        for new in (self._members, self._added):
+            if new:
+                member = next(reversed(new))
+                self.discard(member)
+                return member
+        entry = self._tree.entry(self._end - 1)
+        while entry in self._removed:
+            self._end -= 1
+            entry = self._tree.entry(self._end - 1)
+        member = self._session.value(entry)
+        self._touch()
+        self._removed[entry] = None
+        return member
 
     def clear(self) -> None:
         """Remove all members."""

@@ -216,6 +216,100 @@ def test_iterating_while_keys_come_and_go():
     assert draft == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_sort_that_fails_loses_nothing():
+    model = {"rows": [{"n": n} for n in range(2000)], "numbers": [3, 1, 2]}
+    _, draft = draft_of(model)
+    rows = draft["rows"]
+    held = rows[7]
+    with pytest.raises(TypeError):
+        rows.sort()
+    held["n"] = "changed"
+    del held
+    assert rows[7] == {"n": "changed"}
+    numbers = draft["numbers"]
+    with pytest.raises(ValueError, match="modified"):
+        numbers.sort(key=lambda n: (n, numbers.append(0)))
+    assert numbers == [3, 1, 2, 0, 0, 0]
+
+
+def test_an_extended_slice_takes_all_or_nothing():
+    _, draft = draft_of([{"n": n} for n in range(6)])
+    with pytest.raises(UnsupportedValueError):
+        draft[::2] = [1, 2, draft]
+    assert draft == [{"n": n} for n in range(6)]
+
+
+def test_lists_are_compared_as_lists_are():
+    nan = float("nan")
+    pairs = [[2, "b"], [1, "c"], [1, "a"], [], [1, "a", 0], [nan, 1], [nan, 0]]
+    _, draft = draft_of(pairs[:5])
+    assert [draft.index(item) for item in sorted(draft)] == [3, 2, 4, 1, 0]
+    assert max(draft) == [2, "b"]
+    for mine, plain in zip(draft, pairs[:5], strict=True):
+        for other in pairs[:5]:
+            asked = (mine < other, mine <= other, mine > other, mine >= other, other < mine)
+            assert asked == (
+                plain < other,
+                plain <= other,
+                plain > other,
+                plain >= other,
+                other < plain,
+            )
+    with pytest.raises(TypeError):
+        assert draft[0] < (2, "b")
+    with pytest.raises(TypeError):
+        assert draft[0] < ["x"]
+    _, draft = draft_of([nan, 1])
+    assert draft == draft  # noqa: PLR0124 - as a list: of the same items
+    draft[0] = nan
+    assert draft == [nan, 1]
+
+
+def test_dicts_are_seen_backwards():
+    for model in (UNORDERED, {"a": [1], "b": 2}, {f"k{n:04d}": n for n in range(3000)}):
+        _, draft = draft_of(model)
+        draft["new"] = 7
+        model = model | {"new": 7}
+        assert list(reversed(draft.keys())) == list(reversed(model.keys()))
+        assert list(reversed(draft.values())) == list(reversed(model.values()))
+        assert list(reversed(draft.items())) == list(reversed(model.items()))
+
+
+def test_going_back_in_a_list_that_shrinks():
+    _, draft = draft_of([1, 2, 3, 4, 5])
+    seen = []
+    for target in (draft, [1, 2, 3, 4, 5]):
+        items = reversed(target)
+        seen.append(next(items))
+        target.pop()
+        seen.append(next(items))
+        del target[1:]
+        assert list(items) == []
+    assert seen == [5, 4, 5, 4]
+
+
+def test_taking_out_one_after_another_costs_the_same_each_time():
+    members = {f"m{n}" for n in range(3000)}
+    _, draft = draft_of({"dict": UNORDERED, "set": members})
+    asked = []
+    tree = draft["set"]._tree
+    entry = tree.entry
+    tree.entry = lambda place: (asked.append(place), entry(place))[1]
+    assert {draft["set"].pop() for _ in range(2900)} < members
+    assert len(asked) < 3 * 2900
+    draft["set"] |= {"new", (1, 2)}  # now it is read whole
+    assert len({draft["set"].pop() for _ in range(102)}) == 102
+    with pytest.raises(KeyError, match="empty"):
+        draft["set"].pop()
+    order = draft["dict"]._old_order()
+    key = order.key
+    asked.clear()
+    order.key = lambda place: (asked.append(place), key(place))[1]
+    taken = [draft["dict"].popitem() for _ in range(900)]
+    assert taken == list(UNORDERED.items())[:-901:-1]
+    assert len(asked) < 3 * 900
+
+
 def test_errors_are_those_of_python():
     _, draft = draft_of({"list": [1], "dict": UNORDERED, "set": {1}})
     for error, call in (
@@ -231,6 +325,8 @@ def test_errors_are_those_of_python():
         (TypeError, lambda: [] in draft["set"]),
         (TypeError, lambda: hash(draft)),
         (TypeError, lambda: draft["list"].extend(3)),
+        (TypeError, lambda: draft["list"].__imul__(0.5)),
+        (TypeError, lambda: draft["list"].pop("x")),
     ):
         with pytest.raises(error):
             call()
