@@ -9,7 +9,7 @@ Imports: errors, ids, format (constants, records), vault, history (ancestry, led
 from __future__ import annotations
 
 from casckpt.errors import CorruptError, InvalidInputError
-from casckpt.format.constants import KIND_CHECKPOINT
+from casckpt.format.constants import KIND_PRUNED
 from casckpt.format.records import PrunedRecord, PruneNote
 from casckpt.history import names, pruned
 from casckpt.history.ancestry import Point
@@ -21,13 +21,12 @@ __all__ = ["checked_left", "left_of"]
 
 def left_of(ledger: Ledger, point: Point) -> bytes | None:
     """What is left of a checkpoint (the payload of KIND_PRUNED); None: it was not pruned."""
-    if point.left is not None:
-        ((_, payload),) = ledger.vault.read((point.id,))
-        return payload
     note = pruned.note_of(ledger, point)
     if note is None:
         return None
-    return PrunedRecord.encode(ledger.vault.get(point.id, KIND_CHECKPOINT), note)
+    # Read behind the note: another handle's gc may have been there since the point was made.
+    ((kind, payload),) = ledger.vault.read((point.id,))
+    return payload if kind == KIND_PRUNED else PrunedRecord.encode(payload, note)
 
 
 def checked_left(payload: bytes) -> PrunedRecord:

@@ -126,23 +126,25 @@ class Retainer:
         """
         first = pruning.first_step(ledger, head.thread)
         moments = [Moment(p.id, p.step, p.created_ns, p.label, ()) for p in line.states]
-        held = {head.id: "head"}
+        held: dict[ObjectId, str] = {}
         changed = bool(ledger.engine.refs(notes.TAGS, limit=1))
         looked_up: set[ObjectId] = set()
         log: int | None = None
         while True:
-            judged = judge(policy, moments, now_ns=now_ns, first_step=first, held=held)
+            judged = judge(policy, moments, now_ns=now_ns, first_step=first)
             going = {one.moment.id for one in judged if not one.kept} - looked_up
             if not going:
-                return log or 0, judged
+                break
             looked_up |= going
             newest, found = self._held(ledger, going)
             log = newest if log is None else log
-            held |= {oid: what for oid, what in found.items() if oid != head.id}
+            held |= found
             for at, point in enumerate(line.states):
                 if point.id in going:
                     tags = tags_of(ledger, point) if changed else point.tags
                     moments[at] = moments[at]._replace(tags=tags)
+        held[head.id] = "head"
+        return log or 0, judge(policy, moments, now_ns=now_ns, first_step=first, held=held)
 
     def _look(self, ledger: Ledger, line: _Line, head: Point) -> None:
         """Add what was saved since the last turn, and some of what is older."""

@@ -17,7 +17,7 @@ from casckpt.format.constants import KIND_CHECKPOINT, KIND_NAMES, KIND_PRUNED
 from casckpt.history.ancestry import Point
 from casckpt.history.ledger import Ledger
 from casckpt.history.listing import count_threads
-from casckpt.history.pruned import is_marked
+from casckpt.history.pruned import catch_up, is_marked
 from casckpt.history.states import size_of
 from casckpt.history.tags import tags_of
 from casckpt.history.times import from_ns, stamp
@@ -142,6 +142,7 @@ class _Seen:
     def of(cls, ledger: Ledger) -> _Seen:
         """All that are stored."""
         seen = cls()
+        catch_up(ledger)
         for oid in chain(
             ledger.engine.objects(KIND_CHECKPOINT), ledger.engine.objects(KIND_PRUNED)
         ):

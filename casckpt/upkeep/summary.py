@@ -12,7 +12,7 @@ from typing import Any
 
 from casckpt.history.ancestry import Point
 from casckpt.history.ledger import Ledger
-from casckpt.history.pruned import is_marked
+from casckpt.history.pruned import catch_up, is_marked
 from casckpt.history.states import size_of
 from casckpt.history.tags import tags_of
 from casckpt.history.times import from_ns, stamp
@@ -80,7 +80,8 @@ def summarize(ledger: Ledger, thread: str, head: Point) -> Summary:
     labels: Counter[str] = Counter()
     tags: Counter[str] = Counter()
     count = pruned = states_bytes = 0
-    first = head
+    catch_up(ledger)
+    first = head = ledger.ancestry.point(head.id)
     for point in ledger.ancestry.walk(head):
         first = point
         count += 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 
 import pytest
 
 import casckpt
+import casckpt.exchange
 from casckpt import Retention
 from casckpt.history import pruned, pruning
 
@@ -286,3 +288,31 @@ def test_what_another_handle_has_collected_is_not_pruned_again(tmp_path):
         assert not run.prune(Retention(keep_last=3)).pruned
         assert not one.prune({"": Retention(max_count=2)})[0].pruned
         assert [c.step for c in run.log() if c.pruned is None] == [5, 0]
+
+
+def bundled(store):
+    store.bundles.create(file := io.BytesIO(), ["a"])
+    return file.getvalue()
+
+
+def exported(store):
+    casckpt.exchange.export_jsonl(store, file := io.BytesIO(), ["a"])
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "look", [bundled, exported, casckpt.Store.stats, lambda store: store.thread("a").summary()]
+)
+def test_what_another_handle_has_collected_is_known_to_be(tmp_path, look):
+    with (
+        casckpt.open(tmp_path / "s", durability="none") as one,
+        casckpt.open(tmp_path / "s", durability="none") as other,
+    ):
+        run = one.thread("a")
+        for number in range(6):
+            run.save({"n": number})
+        assert [run.load(c) for c in run.log()]
+        look(one)
+        other.thread("a").prune(Retention(keep_last=2))
+        other.gc(grace=0)
+        assert look(one) == look(other)

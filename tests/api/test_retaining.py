@@ -173,6 +173,16 @@ def test_what_only_the_tags_of_newer_ones_push_out_is_looked_at_too(
         assert not run.prune(policy, dry_run=True).pruned
 
 
+def test_a_tagged_head_counts(place, clock, monkeypatch):
+    monkeypatch.setattr(retaining, "EVERY", 2)
+    policy = Retention(keep_labels=True, max_count=1)
+    with casckpt.open(place(), durability="none", clock=clock, retention=policy) as store:
+        run = store.thread("a")
+        fill(run, 1, label="plan")
+        fill(run, 1, tags=["golden"])
+        assert kept(run) == [1]
+
+
 @pytest.mark.parametrize("collected", [False, True])
 def test_what_somebody_else_has_pruned_does_not_count(place, clock, monkeypatch, collected):
     monkeypatch.setattr(retaining, "EVERY", 2)

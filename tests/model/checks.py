@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -72,6 +73,10 @@ def check_everything(model: Model, store: casckpt.Store) -> None:
             assert ids(store.thread(name).log(label=label)) == fit
             assert store.checkpoint(f'{name}:"{label}"').id == fit[0]
         assert store.checkpoint(f"{name}@{line[-1].step}").id == line[-1].id
+        counted = store.thread(name).summary()
+        gone = sum(not one.readable for one in line)
+        assert (counted.checkpoints, counted.pruned) == (len(line), gone)
+        assert counted.tags == Counter(tag for one in line for tag in one.tags)
     check_reflogs(model, store)
     check_finding(model, store)
 

@@ -68,7 +68,11 @@ class Keyed:
         if pick % 4:
             name = one.thread
         said = {"label": one.label, "tags": one.born, "meta": one.meta}
-        other = {"label": "other", "tags": ("new", *one.born), "meta": {"other": 1}}
+        other = {
+            "label": "other",
+            "tags": (*one.born, f"new {len(one.born)}"),
+            "meta": {"other": 1},
+        }
         if changed:
             said[changed] = other[changed]
         self._save_keyed(name, deepcopy(one.state), said, one.key, pick)

@@ -73,7 +73,7 @@ class Machine(Carried, Keyed, Paged, Tended, Thinned, RuleBasedStateMachine):
 
     @initialize(
         first=st.lists(st.tuples(names, values, labels, some_tags, maybe), max_size=10),
-        then=st.sets(st.sampled_from(["delete", "fork", "key", "tag", "thin", "undo"])),
+        then=st.sets(st.sampled_from(["delete", "fork", "grow", "key", "tag", "thin", "undo"])),
     )
     def begin(self, first: list[Any], then: set[str]) -> None:
         """Some history, so that short runs have something to work on."""
@@ -94,6 +94,10 @@ class Machine(Carried, Keyed, Paged, Tended, Thinned, RuleBasedStateMachine):
         if "thin" in then:
             for name in self.model.alive():
                 self.prune(name, 0, Rules(last=1), dry=False)
+        if "grow" in then:
+            held = ("tag", "fork")[len(first) % 2]
+            some = [(number, None, ()) for number in range(3)]
+            self.save_with_retention("a", some, {"": Rules(last=1)}, True, len(first), held)
         if "undo" in then:
             self.rewind("a", len(first), True, "any")
             self._save("a", 0, None, (), None, 0)

@@ -18,16 +18,17 @@ class Tended:
 
     model: Any
 
-    @rule(days=st.sampled_from([0, 0, 3, 30]), pick=PICK)
-    def collect(self, days: int, pick: int) -> None:
+    @rule(days=st.sampled_from([0, 0, 3, 30]), past=st.sampled_from([0, 0, 1, 10]), pick=PICK)
+    def collect(self, days: int, past: int, pick: int) -> None:
+        """Perhaps after some days."""
+        self.clock.now_ns += past * DAY_NS
         self.store(pick).gc(grace=timedelta(days=days))
         self.model.gc(self.clock.now_ns, days * DAY_NS)
 
-    @rule(days=st.sampled_from([1, 10]))
-    def days_go_by(self, days: int) -> None:
-        self.clock.now_ns += days * DAY_NS
-
-    @rule(pick=PICK, what=st.sampled_from(["pack", "compact", "reindex", "auto", "dry", "reopen"]))
+    @rule(
+        pick=PICK,
+        what=st.sampled_from(["pack", "compact", "reindex", "auto", "dry", "fsck", "reopen"]),
+    )
     def tend(self, pick: int, what: str) -> None:
         """Nothing of this may be seen."""
         store = self.store(pick)
@@ -37,6 +38,8 @@ class Tended:
             assert not store.gc(auto=True).collected
         elif what == "dry":
             store.gc(dry_run=True, grace=0)
+        elif what == "fsck":
+            assert [str(one) for one in store.fsck()] == []
         elif what == "reopen":
             if self.engine == "lmdb":
                 at = 1  # the first one is also that of the asyncio handle

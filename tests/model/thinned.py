@@ -33,7 +33,11 @@ policies = st.builds(
     most=st.none() | st.integers(1, 3),
     days=st.sampled_from([None, None, 4]),
 )
-some_policies = st.dictionaries(st.sampled_from(["", "", "a", "a/"]), policies, max_size=2)
+some_policies = st.builds(
+    lambda general, by_prefix: by_prefix | general,
+    st.builds(lambda rules: {"": rules}, policies) | st.just({}),
+    st.dictionaries(st.sampled_from(["a", "a/"]), policies, max_size=2),
+)
 saves = st.lists(st.tuples(values, labels, some_tags), min_size=1, max_size=5)
 
 
@@ -81,10 +85,24 @@ class Thinned:
         )
         assert back is None or {one.id for one in back} == expected
 
-    @rule(name=names, saves=saves, some=some_policies, fresh=st.booleans())
+    @rule(
+        name=names,
+        saves=saves,
+        some=some_policies,
+        fresh=st.booleans(),
+        pick=PICK,
+        held=st.sampled_from(["", "tag", "fork"]),
+    )
     def save_with_retention(
-        self, name: str, saves: list[Any], some: dict[str, Rules], fresh: bool
+        self, name: str, saves: Any, some: dict[str, Rules], fresh: bool, pick: int, held: str
     ) -> None:
+        """In turns; perhaps there is something that holds what would go else."""
+        if held and self.model.kept:
+            name = self.model.kept[self.some(pick, "inner")].thread
+            if held == "tag":
+                self.tag(["golden"], pick, True, "inner")
+            else:
+                self.fork(name, f"f/{1 + pick % 3}", pick, "inner")
         if fresh or self.grower is None:
             self.grown_since, self.grows_by = {}, some
             if self.grower is not None:
