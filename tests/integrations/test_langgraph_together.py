@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -268,15 +269,63 @@ def test_a_checkpoint_that_fails_takes_nothing_with_it(
 def test_nobody_is_waited_for_in_vain_again_and_again(
     saver: CasckptSaver, commits: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where no checkpoint came, it is waited for again after one put, then two, four ..."""
     put(saver, "1", {"x": 1})
-    monkeypatch.setattr(together, "LINGER_SECONDS", 0.01)
-    saver.put_writes(config("t", "1"), [("x", 1)], "task")  # in vain
-    monkeypatch.setattr(together, "LINGER_SECONDS", 10 * SECONDS_MAX)
+    monkeypatch.setattr(together, "LINGER_SECONDS", 0.001)
+    lingered: list[int] = []
+    joined = saver._together._joined
+
+    def counted(limit: int) -> Any:
+        lingered.append(number)
+        return joined(limit)
+
+    monkeypatch.setattr(saver._together, "_joined", counted)
     commits.clear()
-    for number in range(together._TRY_AGAIN):
+    for number in range(300):
         saver.put_writes(config("t", "1"), [("x", number)], f"task {number}")
-    assert len(commits) == together._TRY_AGAIN
-    assert saver._together._shall_linger([together._job(lambda: None, None)])
+    assert lingered == [0, 2, 5, 10, 19, 36, 69, 134, 199, 264]
+    assert len(commits) == 300
+
+
+def test_nothing_is_waited_for_behind_an_interrupt(
+    saver: CasckptSaver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(_limit: int) -> Any:
+        raise AssertionError("it was waited for")
+
+    put(saver, "1", {"x": 1})
+    monkeypatch.setattr(saver._together, "_joined", never)
+    saver.put_writes(config("t", "1"), [("__interrupt__", "may I")], "task")
+    saver.put_writes(config("t", "1"), [("__resume__", "yes"), ("__error__", "no")], "task 2")
+    monkeypatch.undo()
+    assert len(saver.get_tuple(config("t", "1")).pending_writes) == 3  # type: ignore[union-attr, arg-type]
+
+
+def test_who_waits_carries_on(saver: CasckptSaver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No OS thread is begun for it, and each is carried out once."""
+
+    def never() -> None:
+        raise AssertionError("an OS thread was begun")
+
+    monkeypatch.setattr(saver._together, "_begin", never)
+    calls: list[Call] = [
+        lambda n=n: put(saver, str(n), {"x": [n]}, parent=str(n - 1) if n > 1 else None)  # type: ignore[misc]
+        for n in range(1, 6)
+    ]
+    assert [type(outcome) for outcome in at_once(saver, calls)] == [dict] * 5
+    assert [c.step for c in saver.store.thread("t").log()] == [4, 3, 2, 1, 0]
+    assert not saver._together._busy
+
+
+def test_the_main_thread_carries_out_nothing_for_others(saver: CasckptSaver) -> None:
+    """Ctrl-C comes to it: while it waits, what it asked for is left to others."""
+    with held_up(saver):
+        main = threading.main_thread().ident
+        threading.Timer(0.05, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            put(saver, "1", {"x": 1})
+    wait_for(lambda: not saver._together._busy)
+    assert ids(saver.list(config())) == ["1"]
 
 
 def test_who_is_interrupted_hears_of_it(

@@ -188,7 +188,8 @@ class CasckptSaver(BaseCheckpointSaver[Any]):
     ) -> None:
         """Store what a task wrote after a checkpoint, which need not be stored yet."""
         new = new_writes(config, writes, task_id, task_path)
-        self._together.run(partial(self._putter.put_writes, new, self._forms))
+        work = partial(self._putter.put_writes, new, self._forms)
+        self._together.run(work, leads=not new.replace)
 
     def get_next_version(self, current: Any, channel: None) -> Any:  # noqa: ARG002 - the interface
         """One more than the version before, in the form that it has."""
@@ -323,7 +324,8 @@ class CasckptSaver(BaseCheckpointSaver[Any]):
     ) -> None:
         """As `put_writes`."""
         new = new_writes(config, writes, task_id, task_path)
-        await self._together.arun(partial(self._putter.put_writes, new, self._forms))
+        work = partial(self._putter.put_writes, new, self._forms)
+        await self._together.arun(work, leads=not new.replace)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """As `delete_thread`."""

@@ -19,8 +19,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Condition, Thread
-from typing import Final, NamedTuple
+from threading import Condition, Thread, current_thread, main_thread
+from typing import Final
 
 from casckpt.history.ledger import Ledger
 from casckpt.storage.batch import BatchEngine
@@ -29,23 +29,35 @@ __all__ = ["SHARE_MAX", "Together"]
 
 SHARE_MAX: Final = 256
 """Puts that one commit carries: they are held in memory until it is made."""
-LINGER_SECONDS: Final = 0.001
+LINGER_SECONDS: Final = 0.003
 """So long, at most, does what tasks wrote wait for the checkpoint behind it."""
-_TRY_AGAIN: Final = 16
-"""Where none came, it is waited for again after so many times."""
+_PAUSE_MAX: Final = 64
+"""Where none came, it is waited for again after so many times: 1, 2, 4, and so on up to this."""
 
 
-class _Job(NamedTuple):
-    work: Callable[[], None]
-    space: str | None
-    """Where it puts a checkpoint, if it does."""
-    future: Future[None]
+class _Job:
+    """Something to be put, and who waits for it."""
 
+    def __init__(self, work: Callable[[], None], space: str | None, *, leads: bool) -> None:
+        self.work = work
+        self.space = space
+        """Where it puts a checkpoint, if it does."""
+        self.leads = leads
+        """Whether a checkpoint is likely to come behind it."""
+        self.future: Future[None] = Future()
+        self.future.set_running_or_notify_cancel()  # from now on it cannot be cancelled
+        self.turn: Future[bool] | None = None
+        """For an OS thread that waits: True, it is its turn to carry out; False, it is done.
+        None: it only waits for the future."""
 
-def _job(work: Callable[[], None], space: str | None) -> _Job:
-    future: Future[None] = Future()
-    future.set_running_or_notify_cancel()  # from now on it cannot be cancelled
-    return _Job(work, space, future)
+    def finish(self, error: BaseException | None = None) -> None:
+        """It is stored, or will not be."""
+        if error is None:
+            self.future.set_result(None)
+        else:
+            self.future.set_exception(error)
+        if self.turn is not None and not self.turn.done():
+            self.turn.set_result(False)
 
 
 class Together:
@@ -60,38 +72,55 @@ class Together:
         self._busy = False
         self._hurried = 0
         """How often not to linger."""
+        self._pause = 1
+        """How often not to, the next time that it is in vain."""
 
-    def run(self, work: Callable[[], None], space: str | None = None) -> None:
+    def run(
+        self, work: Callable[[], None], space: str | None = None, *, leads: bool = False
+    ) -> None:
         """Carry it out; raises what it raises.
 
         Args:
             work: puts, and does nothing else; called again if the shared commit fails.
             space: where it puts a checkpoint, if it does.
+            leads: a checkpoint is likely to come right behind it.
         """
         if not self._shares or isinstance(self._ledger.engine, BatchEngine):
             return work()
-        job = _job(work, space)
+        job = _Job(work, space, leads=leads)
         with self._lock:
             alone = not self._busy
             self._busy = True
             if not alone:
+                # Ctrl-C comes to the main one, and may not take away what others wait for.
+                job.turn = None if current_thread() is main_thread() else Future()
                 self._add(job)
-        if not alone:
-            return job.future.result()
-        try:
-            self._carry_out([job])
-        finally:
-            with self._lock:
-                self._busy = bool(self._waiting)
-                if self._busy:
-                    self._begin()
+        if alone or (job.turn is not None and job.turn.result()):
+            try:
+                self._carry_out([job] if alone else self._first())
+            finally:
+                self._hand_over()
         return job.future.result()
 
-    async def arun(self, work: Callable[[], None], space: str | None = None) -> None:
+    def _hand_over(self) -> None:
+        """Let whoever is first of those that wait carry on."""
+        with self._lock:
+            self._busy = bool(self._waiting)
+            if not self._busy:
+                return
+            turn = self._waiting[0].turn
+            if turn is None:
+                self._begin()
+            else:
+                turn.set_result(True)
+
+    async def arun(
+        self, work: Callable[[], None], space: str | None = None, *, leads: bool = False
+    ) -> None:
         """The same, awaited; the event loop waits for no disk."""
         if not self._shares:
             return await asyncio.to_thread(work)
-        job = _job(work, space)
+        job = _Job(work, space, leads=leads)
         with self._lock:
             self._add(job)
             if not self._busy:
@@ -143,9 +172,9 @@ class Together:
             try:
                 job.work()
             except BaseException as error:  # noqa: BLE001 - it is the caller's, who waits
-                job.future.set_exception(error)
+                job.finish(error)
             else:
-                job.future.set_result(None)
+                job.finish()
 
     def _in_one(self, jobs: list[_Job], *, lingers: bool) -> None:
         """Carry out several in one commit, and then alone what must be."""
@@ -173,11 +202,11 @@ class Together:
             self._each_alone(jobs)
             raise
         for job in done:
-            job.future.set_result(None)
+            job.finish()
         return self._each_alone(failed)
 
     def _shall_linger(self, jobs: list[_Job]) -> bool:
-        if any(job.space is not None for job in jobs):
+        if not all(job.leads for job in jobs):
             return False
         self._hurried -= 1
         return self._hurried < 0
@@ -185,8 +214,10 @@ class Together:
     def _joined(self, limit: int) -> list[_Job]:
         """What came meanwhile, once a checkpoint has or it was waited for long enough."""
         with self._lock:
-            if not self._lock.wait_for(self._has_checkpoint, LINGER_SECONDS):
-                self._hurried = _TRY_AGAIN
+            if self._lock.wait_for(self._has_checkpoint, LINGER_SECONDS):
+                self._hurried, self._pause = 0, 1
+            else:
+                self._hurried, self._pause = self._pause, min(2 * self._pause, _PAUSE_MAX)
             return self._next(set(), limit)
 
     def _has_checkpoint(self) -> bool:
