@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from threading import local
+from threading import Event, local
 from typing import NamedTuple
 
 from casckpt.errors import CasckptError
@@ -30,6 +30,8 @@ class Books(NamedTuple):
     """What happened in a batch and is not told yet."""
     keyed: list[Point]
     """What a batch holds back that has a key: it is in no list yet."""
+    over: Event
+    """Set when a batch has ended, in whatever OS thread that was."""
 
 
 def books_of(engine: Engine, below: Books | None = None) -> Books:
@@ -41,10 +43,22 @@ def books_of(engine: Engine, below: Books | None = None) -> Books:
         # again, what it has just read. If the engine is damaged there, the first load tells.
         with suppress(CasckptError):
             ancestry.gc_seen = version(engine)
-    return Books(engine, vault, ancestry, [], [])
+    return Books(engine, vault, ancestry, [], [], Event())
 
 
 class Here(local):
     """What only this OS thread sees."""
 
-    batch: Books | None = None
+    _batch: Books | None = None
+
+    @property
+    def batch(self) -> Books | None:
+        """The books of the batch that this OS thread began, until it ends."""
+        held = self._batch
+        if held is not None and held.over.is_set():
+            held = self._batch = None
+        return held
+
+    def begin(self, held: Books) -> None:
+        """Let this OS thread see what a batch holds back."""
+        self._batch = held

@@ -148,12 +148,13 @@ class Ledger:
         if self._here.batch is not None:
             raise InvalidInputError("a batch does not go inside another one")
         engine = BatchEngine(self._books.engine)
-        self._here.batch = held = books_of(engine, self._books)
+        held = books_of(engine, self._books)
+        self._here.begin(held)
         try:
             try:
                 yield
             finally:
-                self._here.batch = None
+                held.over.set()  # not only for this OS thread: another one may have begun it
             engine.flush()
             self._books.ancestry.keep_all(held.ancestry)
         except BaseException as error:

@@ -58,9 +58,11 @@ class BatchEngine:
         self._add: list[Posting] = []
         self._holds = ExitStack()
         self._stage: Stage | None = None
+        self._over = False
 
     def flush(self) -> None:
         """Carry everything out in one commit of the engine below, which may raise as ever."""
+        self._over = True
         if not self._refs and not self._objects:
             return
         updates = [
@@ -113,8 +115,10 @@ class BatchEngine:
         """Hold a commit back; raises as the engine below would now.
 
         Raises:
-            InvalidInputError: a logged move, or postings removed: no save does that.
+            InvalidInputError: a logged move, or postings removed: no save does that; or it is over.
         """
+        if self._over:
+            raise InvalidInputError("the batch is over: save again")
         if remove or any(update.log is not None for update in refs):
             raise InvalidInputError(
                 "inside a batch there are only saves: fork, rewind, undo, delete and tag "
@@ -215,6 +219,7 @@ class BatchEngine:
 
     def close(self) -> None:
         """Drop what is held back; the engine below stays open."""
+        self._over = True
         self._holds.close()
         self._stage = None
         self._clear()

@@ -180,3 +180,42 @@ def test_what_a_failed_batch_saved_is_unknown(store):
     with pytest.raises(casckpt.NotFoundError):
         store.checkpoint(ids[0])
     assert run.save({"n": 1}).step == 1
+
+
+def test_a_batch_that_ends_in_another_os_thread_holds_nothing_back_afterwards(store):
+    # As where a framework runs the two halves of a generator in two threads of a pool.
+    run = store.thread("a")
+    batch = store.batch()
+    batch.__enter__()
+    run.save("inside")
+    mine = store.batch()
+
+    def end():
+        with mine:
+            store.thread("b").save("of the other thread")
+            batch.__exit__(None, None, None)
+            store.thread("b").save("still held back")
+
+    def seen():
+        found.append([store.thread(name).load() for name in ("a", "b")])
+
+    found = []
+    for work in (end, seen):
+        other = threading.Thread(target=work)
+        other.start()
+        other.join()
+        run.save("after")
+    assert found == [["after", "still held back"]]
+    with store.batch():
+        run.save("another")
+    assert run.load() == "another"
+    assert [c.load() for c in run.log()] == ["another", "after", "after", "inside"]
+
+
+def test_a_save_that_comes_too_late_for_its_batch_is_refused(store):
+    batch = store.batch()
+    batch.__enter__()
+    late = store._ledger.books.engine
+    batch.__exit__(None, None, None)
+    with pytest.raises(InvalidInputError, match="over"):
+        late.commit([], [])
