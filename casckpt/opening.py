@@ -12,6 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Final, Literal
 
 from casckpt.errors import InvalidInputError, NotAStoreError
@@ -24,7 +25,7 @@ from casckpt.storage.memory import MemoryEngine
 from casckpt.store import Store
 from casckpt.values import Registry
 
-__all__ = ["MEMORY", "Durability", "open_store"]
+__all__ = ["MEMORY", "Durability", "open_store", "rebuild"]
 
 MEMORY: Final = "memory:"
 """The path of a store that lives as long as its handle."""
@@ -105,3 +106,23 @@ def _engine(
     from casckpt.storage.lmdb import open_lmdb
 
     return open_lmdb(where, create=create, header=fresh, read_only=read_only, durability=durability)
+
+
+def rebuild(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> dict[str, str]:
+    """Make a store that opens of what is left of one that may not; to be read, and thrown away.
+
+    Args:
+        path: the damaged store; only read.
+        folder: an empty directory.
+
+    Returns:
+        What is missing, by table, in words.
+
+    Raises:
+        NotAStoreError: nothing in it is of casckpt.
+        StorageError: permission, disk full.
+    """
+    from casckpt.storage.lmdb import rebuild as rebuild_lmdb
+
+    lost = header.encode("salvaged", 0)
+    return rebuild_lmdb(Path(path), Path(folder), lost, known=header.is_one)

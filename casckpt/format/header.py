@@ -15,7 +15,7 @@ from casckpt.errors import CorruptError, FormatVersionError, NotAStoreError
 from casckpt.format import cbor
 from casckpt.format import constants as c
 
-__all__ = ["MAGIC", "PARAMETERS", "check", "encode"]
+__all__ = ["MAGIC", "PARAMETERS", "check", "encode", "is_one"]
 
 MAGIC = "casckpt"
 
@@ -84,6 +84,17 @@ def check(header: bytes, where: str) -> tuple[str, int]:
         )
         raise FormatVersionError(msg, where=where, parameters=differing)
     return store_id, created_ns
+
+
+def is_one(header: bytes) -> bool:
+    """Whether it is a header, be it of another version."""
+    try:
+        check(header, "")
+    except NotAStoreError:
+        return False
+    except FormatVersionError:
+        pass
+    return True
 
 
 def _later(fields: Any) -> bool:

@@ -15,7 +15,7 @@ Imports: errors, ids, format (constants, records), storage (engine interface), h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from casckpt.errors import CasckptError, CorruptError
@@ -80,7 +80,12 @@ class Salvaged(NamedTuple):
 
 
 def salvage(
-    source: Ledger, survivors: Survivors, target: Ledger, progress: Progress | None = None
+    source: Ledger,
+    survivors: Survivors,
+    target: Ledger,
+    *,
+    damage: Mapping[str, str],
+    progress: Progress | None = None,
 ) -> Salvaged:
     """Bring over what is whole.
 
@@ -88,9 +93,10 @@ def salvage(
         source: the damaged store; only read.
         survivors: its rows.
         target: a new, empty store.
+        damage: what is known to be missing in it, by table, in words.
         progress: told the stage, and how many objects are done (of 0: unknown).
     """
-    return _Salvage(source, survivors, target, progress or _silent).run()
+    return _Salvage(source, survivors, target, damage, progress or _silent).run()
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:
@@ -99,7 +105,12 @@ def _silent(_stage: str, _done: int, _total: int) -> None:
 
 class _Salvage:
     def __init__(
-        self, source: Ledger, survivors: Survivors, target: Ledger, tell: Progress
+        self,
+        source: Ledger,
+        survivors: Survivors,
+        target: Ledger,
+        damage: Mapping[str, str],
+        tell: Progress,
     ) -> None:
         self._source = source
         self._survivors = survivors
@@ -112,7 +123,8 @@ class _Salvage:
         self._whole: set[ObjectId] = set()
         """Checkpoints that were brought over with their states."""
         self._left: list[ObjectId] = []
-        self._unread: list[str] = []
+        self._unread = [f"the table {name!r}: {what}" for name, what in damage.items()]
+        self._refs_whole = "refs" not in damage
         self._refs_read = False
         self._waiting: list[NewObject] = []
         self._postings: list[Posting] = []
@@ -149,7 +161,7 @@ class _Salvage:
         while page := self._source.engine.refs(after=after, limit=_PAGE):
             yield from page
             after = page[-1].name
-        self._refs_read = True
+        self._refs_read = self._refs_whole
 
     def _log(self) -> Iterator[LogEntry]:
         before: int | None = None

@@ -13,11 +13,14 @@
   lost; `survey` says how much of which block is in use; `compact` writes the file anew;
 - `sweep` is gc, and holds the argument why it is exact; `roots` and `mark` say what is
   live, `litter` clears up after it;
+- `rawpage` and `wreck` read what is left of a file that must not be opened, and `rebuild` makes
+  one of it that can be;
 - `check` looks for damage, `stats` counts; `engine` puts everything together.
 
 Imports: lmdb (its only importers are in this folder), errors, ids, the engine interface.
 """
 
 from casckpt.storage.lmdb.engine import LmdbEngine, open_lmdb
+from casckpt.storage.lmdb.rebuild import rebuild
 
-__all__ = ["LmdbEngine", "open_lmdb"]
+__all__ = ["LmdbEngine", "open_lmdb", "rebuild"]

@@ -36,7 +36,7 @@ from casckpt.storage.lmdb.space import Space
 from casckpt.storage.lmdb.survey import Survey
 from casckpt.storage.lmdb.tables import SEQ_MAX
 
-__all__ = ["check"]
+__all__ = ["check", "damaged_pages"]
 
 SLICE: Final = 2048
 """Rows, index entries, postings read in one transaction."""
@@ -50,7 +50,7 @@ def check(space: Space, *, data: bool, children: Children | None = None) -> Iter
     Raises:
         StorageError: gc removes things all the time; try again when it has ended.
     """
-    problems = _pages(space)
+    problems = damaged_pages(space)
     if problems:
         # LMDB follows what pages say, out of the file if they say so: go no further.
         for problem in problems:
@@ -79,7 +79,7 @@ def _nothing(_: Space) -> Iterator[Problem]:
     return iter(())
 
 
-def _pages(space: Space) -> list[str]:
+def damaged_pages(space: Space) -> list[str]:
     """What is wrong with the file's pages, as LMDB lays them out.
 
     The verifier reads a file at rest. While others write, what it finds means nothing; if

@@ -263,6 +263,10 @@ class LmdbEngine:
         """
         return browse.survivors(self._open())
 
+    def damaged_pages(self) -> list[str]:
+        """What is wrong with the file's pages; for salvage: rows behind them cannot be read."""
+        return check.damaged_pages(self._open())
+
     def ids_with_prefix(self, prefix: str, *, limit: int) -> list[ObjectId]:
         """See `Engine.ids_with_prefix`."""
         check_prefix(prefix)

@@ -39,7 +39,7 @@ def of_lmdb(error: lmdb.Error, path: str) -> CasckptError:
     """What to raise instead of an LMDB error."""
     if isinstance(error, _DAMAGE):
         return CorruptError(f"{path}: a page of the file is damaged ({error}); run fsck", path=path)
-    if isinstance(error, lmdb.VersionMismatchError):
+    if isinstance(error, lmdb.VersionMismatchError) or "data format" in str(error):
         msg = f"{path}: written by another version of LMDB; open it with what wrote it"
         return FormatVersionError(msg, path=path)
     if isinstance(error, lmdb.InvalidError):

@@ -86,7 +86,8 @@ def expect_sound(env: lmdb.Environment, path: Path) -> None:
             return
         if env.info()["last_txnid"] == before:
             how = "the file is cut off" if cut else "a page of the file is damaged"
-            raise CorruptError(f"{path}: {how} ({problems[0]})", path=str(path))
+            mend = "'casckpt fsck --salvage NEWSTORE' brings over what is whole"
+            raise CorruptError(f"{path}: {how} ({problems[0]}); {mend}", path=str(path))
 
 
 def page_problems(path: Path) -> list[str]:
