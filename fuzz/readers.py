@@ -1,6 +1,8 @@
-"""Targets: readers of what lies in a store (values, records, frames, rows, books)."""
+"""Targets: readers of what lies in a store (values, records, frames, rows, books, files)."""
 
 from __future__ import annotations
+
+import io
 
 from casckpt.errors import CasckptError, CorruptError, InvalidInputError, StoreFileError
 from casckpt.exchange.cborform import from_cbor, to_cbor
@@ -13,6 +15,8 @@ from casckpt.ids import object_id
 from casckpt.storage import frame
 from casckpt.storage.engine import StoredObject
 from casckpt.storage.lmdb import blocks, refs, row, young
+from casckpt.storage.lmdb.tables import Tables
+from casckpt.storage.lmdb.wreck import Wreck
 from casckpt.upkeep.contents import references
 from casckpt.values import Registry
 
@@ -127,6 +131,16 @@ def read_books(data: bytes) -> None:
             read()
         except CorruptError:
             continue
+
+
+def read_wreck(data: bytes) -> None:
+    """A damaged file, read without LMDB: some entries, or none."""
+    wreck = Wreck(io.BytesIO(data))
+    for name in Tables._fields:
+        for entry in wreck.entries(name):
+            assert len(entry.key) + len(entry.value) <= len(data)
+    for name, _ in wreck.strays():
+        assert name in wreck.damage
 
 
 def restore(data: bytes) -> None:

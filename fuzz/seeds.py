@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import casckpt
 from casckpt.bundle import layout
@@ -47,6 +48,15 @@ def vectors() -> list[bytes]:
 def values() -> list[bytes]:
     """Encodings of values of every built-in kind."""
     return [to_cbor(value) for value in VALUES]
+
+
+def file() -> bytes:
+    """The file of a small store."""
+    with TemporaryDirectory() as folder:
+        with casckpt.open(Path(folder) / "s", durability="none") as store:
+            store.thread("a").save({"text": "word " * 5_000, "items": list(range(300))}, tags=["t"])
+            store.thread("a").fork("b")
+        return (Path(folder) / "s" / "data.mdb").read_bytes()
 
 
 def _history() -> casckpt.Store:

@@ -35,6 +35,7 @@ TARGETS: dict[str, Target] = {
         readers.read_row, lambda: [b"\x10\5\0short", b"\x73\5\1\1\1\1\3xx", b"\x14\5\1\0\0"]
     ),
     "books": Target(readers.read_books, lambda: [bytes(17), bytes(16) + b"\1" + bytes(40)]),
+    "wreck": Target(readers.read_wreck, lambda: [seeds.file(), seeds.file()[8192:]]),
     "bundle": Target(outside.read_bundle, lambda: [seeds.bundle()]),
     "sealed": Target(outside.read_sealed_bundle, lambda: [seeds.sections()]),
     "jsonl": Target(

@@ -31,7 +31,7 @@ for name in NAMES:
     corpus.append(cbor.Tag(c.TAG_CODEC, [name, 1, PICKLE]))
 encoded = [cbor.encode_plain(item) for item in corpus]
 work = [(name, data) for name in ("cbor", "value", "restore", "object", "record", "header", "frame",
-        "row", "books", "bundle", "sealed", "jsonl", "named", "json")
+        "row", "books", "wreck", "bundle", "sealed", "jsonl", "named", "json")
         for data in TARGETS[name].seeds()]
 work += [("value", data) for data in encoded] + [("restore", b"\\0" + data) for data in encoded]
 for name, data in work:

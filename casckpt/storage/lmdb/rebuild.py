@@ -25,6 +25,7 @@ __all__ = ["rebuild"]
 _BATCH: Final = 4_096
 """Entries in one transaction."""
 _KEY_BYTES_MAX: Final = 511
+_NUMBERED: Final = frozenset({"rows", "log", "blocks"})
 _VALUE_BYTES: Final = {"index": index.ENTRY_BYTES, "posts": posts.ENTRY_BYTES}
 """Of tables of duplicates, which are of one size."""
 
@@ -93,6 +94,8 @@ def _fits(name: str, entry: Entry, known: Callable[[bytes], bool]) -> bool:
     if name == "meta" and (entry.key == b"state" or entry.key.startswith(b"lease")):
         return False  # what was under way is not, and the state is made anew
     if name == "meta" and entry.key == b"header" and not known(entry.value):
+        return False
+    if name in _NUMBERED and len(entry.key) != len(tables.number_key(0)):
         return False
     size = _VALUE_BYTES.get(name)
     return 0 < len(entry.key) <= _KEY_BYTES_MAX and size in {None, len(entry.value)}

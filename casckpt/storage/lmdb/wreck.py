@@ -245,8 +245,10 @@ def _children(page: Page, bounds: _Gap, gaps: list[_Gap]) -> Iterator[tuple[int,
 
 
 def _is_row(entry: Entry) -> bool:
+    if len(entry.key) != _NUMBER_BYTES:
+        return False
     row.parse(int.from_bytes(entry.key, "big"), entry.value)
-    return len(entry.key) == _NUMBER_BYTES
+    return True
 
 
 def _is_block(entry: Entry) -> bool:
@@ -256,11 +258,11 @@ def _is_block(entry: Entry) -> bool:
 
 
 def _is_log(entry: Entry) -> bool:
-    return bool(refs.parse_entry(entry.key, entry.value).name)
+    return len(entry.key) == _NUMBER_BYTES and bool(refs.parse_entry(*entry).name)
 
 
 def _is_ref(entry: Entry) -> bool:
-    ref = refs.parse_ref(entry.key, entry.value)
+    ref = refs.parse_ref(*entry)
     return ref.version > 0 and entry.value[16] <= 1
 
 
