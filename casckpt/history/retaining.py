@@ -126,7 +126,7 @@ class Retainer:
         """
         first = pruning.first_step(ledger, head.thread)
         moments = [Moment(p.id, p.step, p.created_ns, p.label, ()) for p in line.states]
-        held: dict[ObjectId, str] = {}
+        held = {head.id}
         changed = bool(ledger.engine.refs(notes.TAGS, limit=1))
         looked_up: set[ObjectId] = set()
         log: int | None = None
@@ -138,13 +138,12 @@ class Retainer:
             looked_up |= going
             newest, found = self._held(ledger, going)
             log = newest if log is None else log
-            held |= found
+            held |= found.keys()
             for at, point in enumerate(line.states):
                 if point.id in going:
                     tags = tags_of(ledger, point) if changed else point.tags
                     moments[at] = moments[at]._replace(tags=tags)
-        held[head.id] = "head"
-        return log or 0, judge(policy, moments, now_ns=now_ns, first_step=first, held=held)
+        return log or 0, [one._replace(kept=one.kept or one.moment.id in held) for one in judged]
 
     def _look(self, ledger: Ledger, line: _Line, head: Point) -> None:
         """Add what was saved since the last turn, and some of what is older."""

@@ -77,7 +77,7 @@ def test_so_it_does_with_another_process(elsewhere: Elsewhere) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_same_at_length(engine: str, elsewhere: Elsewhere) -> None:
     found = machine(engine, elsewhere=elsewhere if engine == "lmdb" else None)
-    run(found, 20, first=randrange(1 << 32))
+    run(found, 12, first=randrange(1 << 32))
     assert found.steps > 4_000, "there must be something in it"
 
 
