@@ -28,7 +28,7 @@ from casckpt.listed import Move
 from casckpt.path import Step
 from casckpt.prune import PruneReport, prune, unprune
 from casckpt.upkeep.summary import Summary, summarize
-from casckpt.workflow import Journal, OnChange, Workflow, resume_at
+from casckpt.workflow import Journal, OnChange, Workflow
 
 __all__ = ["Thread"]
 
@@ -248,8 +248,8 @@ class Thread:
         return None if head is not None and point.id == head.id else Checkpoint(self._ledger, point)
 
     def _journal(self, name: str, at: Checkpoint | str | None, **how: Any) -> Journal:
-        line = self if at is None else resume_at(self, self.checkpoint(at))
-        return Journal(line, name, partial(states.digest, self._ledger.codec), **how)
+        how["at"] = None if at is None else self.checkpoint(at)
+        return Journal(self, name, partial(states.digest, self._ledger.codec), **how)
 
     def log(
         self,

@@ -163,6 +163,7 @@ class Thread:
         """Steps that are carried out once, for an `async with` block; see docs/workflows.md."""
         return Workflow(
             self._crew,
+            name,
             lambda: self._plain._journal(  # noqa: SLF001 - of the same family
                 name, plain(at), on_change=on_change, again=again
             ),

@@ -9,7 +9,6 @@ Imports: errors, failure, workflow, aio (crew).
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable
 from functools import partial
 from types import TracebackType
@@ -18,7 +17,16 @@ from typing import Any, Self
 from casckpt.aio.crew import Crew
 from casckpt.errors import CasckptError
 from casckpt.failure import explain
-from casckpt.workflow import GIVEN, Journal, Naming, inputs_of
+from casckpt.workflow import (
+    GIVEN,
+    Journal,
+    Naming,
+    Step,
+    check_function,
+    inputs_of,
+    is_async,
+    outside,
+)
 
 __all__ = ["Workflow"]
 
@@ -27,9 +35,14 @@ class Workflow:
     """One run of a workflow; made by `Thread.workflow`."""
 
     def __init__(
-        self, crew: Crew, prepare: Callable[[], Journal], shown: Callable[[Any], Any]
+        self,
+        crew: Crew,
+        name: str,
+        prepare: Callable[[], Journal],
+        shown: Callable[[Any], Any],
     ) -> None:
         self._crew = crew
+        self._name = name
         self._prepare = prepare
         self._shown = shown
         self._naming = Naming()
@@ -37,7 +50,8 @@ class Workflow:
 
     @property
     def _journal(self) -> Journal:
-        assert self._begun is not None, "enter the block first"  # noqa: S101
+        if self._begun is None:
+            raise outside(self._name)
         return self._begun
 
     @property
@@ -69,28 +83,27 @@ class Workflow:
         A function that is no coroutine function is called in another OS thread.
         """
         # Here, not when it is awaited: steps are numbered in the order of these calls.
-        key = self._naming.next(name)
-        inputs = inputs_of(step_inputs, args, kwargs)
-        return self._step(key, inputs, partial(function, *args, **kwargs))
+        # What is given may change before a thread of the crew has time for it.
+        self._journal.check_open()
+        check_function(function)
+        place = self._naming.place(name)
+        inputs = self._journal.digest_of(place, inputs_of(step_inputs, args, kwargs))
+        step = self._naming.next(place, inputs)
+        return self._step(step, partial(function, *args, **kwargs))
 
-    async def _step(self, key: str, inputs: Any, call: partial[Any]) -> Any:
-        journal = self._journal
-        # Here as well: what is given may change before a thread of the crew has time for it.
-        digest = journal.digest_of(key, inputs)
-        found = await self._crew.read(lambda: journal.find(key, digest))
+    async def _step(self, step: Step, call: partial[Any]) -> Any:
+        journal, key, inputs = self._journal, step.key, step.inputs
+        found = await self._crew.read(lambda: journal.find(key, inputs))
         if found is not None:
             return found.result
-        with self._naming.inside(key):
-            if inspect.iscoroutinefunction(call.func):
-                result = await call()
-            else:
-                result = await asyncio.to_thread(call)
-        await self._crew.write(lambda: journal.keep(key, digest, result))
+        with self._naming.inside(step):
+            result = await (call() if is_async(call.func) else asyncio.to_thread(call))
+            await self._crew.write(lambda: journal.keep(key, inputs, result))
         return result
 
     async def __aenter__(self) -> Self:
         def begin() -> Journal:
-            journal = self._prepare()
+            journal = self._begun or self._prepare()
             journal.begin()
             return journal
 

@@ -63,6 +63,13 @@ def check_label(label: str | None) -> str | None:
     return _check_text("label", label)
 
 
+def check_step_name(name: str) -> str:
+    """The name of a workflow's step, if it may be a label; raises as `check_thread_name` does."""
+    if type(name) is str and _PLAIN_TEXT.fullmatch(name):
+        return name
+    return _check_text("step's name", name)
+
+
 def check_key(key: str | None) -> str | None:
     """The key itself, if it may be one; raises as `check_thread_name` does."""
     if key is None or (type(key) is str and _PLAIN_TEXT.fullmatch(key)):

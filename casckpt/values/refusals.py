@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import types
+from collections.abc import Awaitable
 
 from casckpt.values.tagged import unsupported
 
@@ -26,7 +27,7 @@ _FUNCTIONS = (
     types.MethodType,
     types.BuiltinMethodType,
 )
-_STREAMS = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
+_STREAMS = (types.GeneratorType, types.AsyncGeneratorType)
 
 
 def refusal(cls: type) -> Exception:
@@ -37,6 +38,10 @@ def refusal(cls: type) -> Exception:
         return unsupported(cls, "a class is code, not state: store its name instead")
     if issubclass(cls, (*_FUNCTIONS, types.ModuleType)):
         return unsupported(cls, f"a {cls.__name__} is code, not state: store its name instead")
+    if issubclass(cls, Awaitable):
+        return unsupported(
+            cls, f"a {cls.__name__} is not there yet: await it, and store what it gives"
+        )
     if issubclass(cls, _STREAMS) or cls.__name__.endswith("iterator"):
         return unsupported(cls, f"a {cls.__name__} can be read only once: store list(...) of it")
     if issubclass(cls, BaseException):

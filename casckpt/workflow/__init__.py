@@ -6,9 +6,9 @@ checkpoints, `running` puts the two around a program's functions.
 Imports: errors, format, history, workflow.
 """
 
-from casckpt.workflow.journal import Journal, Line, OnChange, resume_at
-from casckpt.workflow.naming import Naming
-from casckpt.workflow.running import GIVEN, Workflow, inputs_of
+from casckpt.workflow.journal import Journal, Line, OnChange, outside
+from casckpt.workflow.naming import Naming, Step
+from casckpt.workflow.running import GIVEN, Workflow, check_function, inputs_of, is_async
 
 __all__ = [
     "GIVEN",
@@ -16,7 +16,10 @@ __all__ = [
     "Line",
     "Naming",
     "OnChange",
+    "Step",
     "Workflow",
+    "check_function",
     "inputs_of",
-    "resume_at",
+    "is_async",
+    "outside",
 ]

@@ -27,7 +27,7 @@ from casckpt.errors import ConflictError, InvalidInputError, NotFoundError
 from casckpt.failure import FAILED, describe
 from casckpt.format.constants import NAME_BYTES_MAX
 
-__all__ = ["Finished", "Journal", "Line", "OnChange", "resume_at"]
+__all__ = ["Finished", "Journal", "Line", "OnChange", "outside"]
 
 OnChange = Literal["error", "again"]
 """What happens if a finished step is called with other inputs: an error, or it runs again."""
@@ -78,6 +78,7 @@ class Journal:
         name: str,
         digest: Callable[[Any], str],
         *,
+        at: Any = None,
         on_change: OnChange = "error",
         again: bool = False,
     ) -> None:
@@ -87,6 +88,7 @@ class Journal:
             line: the thread it is kept in.
             name: the workflow's.
             digest: of any value that can be stored.
+            at: the checkpoint to resume from, in a fork of the thread; None: the head.
             on_change: what to do about a finished step with other inputs.
             again: begin anew if it was finished.
         """
@@ -101,24 +103,34 @@ class Journal:
         self.resumed = False
         """Whether there was something to go on from."""
         self._digest = digest
+        self._at = at
         self._on_change = on_change
         self._again = again
         self._head: Any = None
+        self._open = False
         self._lock = Lock()
 
     def begin(self) -> None:
         """Read where the workflow stands, or start it.
 
         Raises:
-            InvalidInputError: the thread has something else in it.
+            InvalidInputError: the thread has something else in it; or it was begun before.
             ConflictError: another started it at the same time.
         """
-        head = self.line.head
+        if self._head is not None:
+            raise InvalidInputError(
+                f"this run of {self.name!r} was begun before: a block of its own for each run, "
+                f"with run.workflow(...)"
+            )
+        head = self.line.head if self._at is None else self._at
         if head is not None:
             self.status = self._status(head)
-            if not (self._again and self.status == FINISHED):
-                self._head, self.resumed = head, True
-                return
+        if self._at is not None:
+            self.line = _resume_at(self.line, self._at)
+        self._open = True
+        if head is not None and not (self._again and self.status == FINISHED):
+            self._head, self.resumed = head, True
+            return
         state = {"workflow": self.name, "status": "running", "steps": {}}
         self._head = self.line.save(state, label=STARTED, expect=head)
         self.status = "running"
@@ -136,6 +148,11 @@ class Journal:
             f"give each workflow a thread of its own",
             thread=self.line.name,
         )
+
+    def check_open(self) -> None:
+        """Raises InvalidInputError outside the block."""
+        if not self._open:
+            raise outside(self.name)
 
     def find(self, key: str, inputs: str | None) -> Finished | None:
         """What a step returned; None: it is to be carried out.
@@ -188,6 +205,7 @@ class Journal:
 
     def end(self, error: BaseException | None) -> None:
         """Save how the workflow ended, unless that is known."""
+        self._open = False
         status = FINISHED if error is None else FAILED
         if error is None and self.status == FINISHED:
             return
@@ -235,7 +253,15 @@ def _label(key: str) -> str:
     return key.encode()[:NAME_BYTES_MAX].decode(errors="ignore").strip()
 
 
-def resume_at(line: Line, at: Any) -> Line:
+def outside(name: str) -> InvalidInputError:
+    """The error for a step that is not in the block."""
+    return InvalidInputError(
+        f"steps of {name!r} are carried out inside the block: "
+        f"with run.workflow({name!r}) as wf: wf.step(...)"
+    )
+
+
+def _resume_at(line: Line, at: Any) -> Line:
     """A fork of a thread at a checkpoint of it, under a name that is free."""
     step = at.step
     name = base = f"{line.name}/from-{step}"

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
-from casckpt.errors import CasckptError
+from casckpt.errors import CasckptError, InvalidInputError
 from casckpt.failure import explain
 from casckpt.workflow.journal import Journal
-from casckpt.workflow.naming import Naming
+from casckpt.workflow.naming import Naming, Step
 
-__all__ = ["GIVEN", "Workflow", "inputs_of"]
+__all__ = ["GIVEN", "Workflow", "check_function", "inputs_of", "is_async"]
 
 
 class _Given:
@@ -64,7 +64,7 @@ class Workflow:
         """What a function returned: now, or in the run in which the step was finished.
 
         The second step of the same name is another step, and so on; so are steps within a
-        step. For a coroutine function, await what this returns.
+        step. One that failed and is called again with the same inputs is the same step. For a coroutine function, await what this returns.
 
         Args:
             name: of the step, without "/" and "#".
@@ -75,31 +75,35 @@ class Workflow:
             kwargs: its arguments by name.
 
         Raises:
-            InvalidInputError: it was finished with other inputs; or they cannot be stored.
+            InvalidInputError: it was finished with other inputs; or they cannot be stored; or
+                this is outside the block.
             UnsupportedValueError: it returned what cannot be stored.
             ConflictError: somebody else carries out the same workflow.
         """
-        key = self._naming.next(name)
-        inputs = self._journal.digest_of(key, inputs_of(step_inputs, args, kwargs))
-        if inspect.iscoroutinefunction(function):
-            return self._awaited(key, inputs, function, args, kwargs)
-        found = self._journal.find(key, inputs)
+        self._journal.check_open()
+        check_function(function)
+        place = self._naming.place(name)
+        inputs = self._journal.digest_of(place, inputs_of(step_inputs, args, kwargs))
+        step = self._naming.next(place, inputs)
+        if is_async(function):
+            return self._awaited(step, function, args, kwargs)
+        found = self._journal.find(step.key, inputs)
         if found is not None:
             return found.result
-        with self._naming.inside(key):
+        with self._naming.inside(step):
             result = function(*args, **kwargs)
-        self._journal.keep(key, inputs, result)
+            self._journal.keep(step.key, inputs, result)
         return result
 
     async def _awaited(
-        self, key: str, inputs: str | None, function: Callable[..., Any], args: Any, kwargs: Any
+        self, step: Step, function: Callable[..., Any], args: Any, kwargs: Any
     ) -> Any:
-        found = self._journal.find(key, inputs)
+        found = self._journal.find(step.key, step.inputs)
         if found is not None:
             return found.result
-        with self._naming.inside(key):
+        with self._naming.inside(step):
             result = await function(*args, **kwargs)
-        self._journal.keep(key, inputs, result)
+            self._journal.keep(step.key, step.inputs, result)
         return result
 
     def __enter__(self) -> Self:
@@ -123,3 +127,18 @@ class Workflow:
 def inputs_of(given: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What is compared: the arguments, or what the caller says."""
     return [list(args), dict(sorted(kwargs.items()))] if given is GIVEN else given
+
+
+def check_function(function: Any) -> None:
+    """Raises InvalidInputError if a step cannot carry this out."""
+    if not callable(function):
+        raise InvalidInputError(
+            f"a step is given a function and what to call it with, not {type(function).__name__}: "
+            f"wf.step(name, fetch, url), not wf.step(name, fetch(url))"
+        )
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether what a function returns is to be awaited."""
+    # Of an object that can be called, its class knows.
+    return any(map(inspect.iscoroutinefunction, (function, type(function).__call__)))
