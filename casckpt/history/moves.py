@@ -154,14 +154,14 @@ def undo(ledger: Ledger, name: str) -> Point | None:
             raise NotFoundError(f"nothing to undo: there never was a thread {name}", thread=name)
         head = ref.target
         now = _Position(ref.last_log, head)
-        newest = _entry(ledger, ref.last_log)
+        newest = _entry(ledger, name, ref.last_log)
         if newest is not None and newest.new == ref.target:
             note = Note.decode(newest.note)
             if note.kind == "undo":
                 now = _Position(_undone_to(note), ref.target)
         if now == (0, None):
             raise NotFoundError(f"nothing left to undo in {name}", thread=name)
-        before, entry = _before(ledger, now)
+        before, entry = _before(ledger, name, now)
         info = ref.info
         if entry is not None and entry.note:
             note = Note.decode(entry.note)
@@ -196,21 +196,24 @@ def moves(ledger: Ledger, name: str, after: str | None = None) -> Iterator[Move]
     ref = ledger.ref(name)
     if ref is None:
         raise NotFoundError(f"no thread {name}", thread=name)
-    found = _moves(ledger, _Position(ref.last_log, ref.target))
+    found = _moves(ledger, name, _Position(ref.last_log, ref.target))
     if after is not None and not any(move.position == after for move in found):
         msg = f"{name} has no move with the position {after!r} in its reflog"
         raise NotFoundError(msg, thread=name, position=after)
     return found
 
 
-def _moves(ledger: Ledger, now: _Position) -> Iterator[Move]:
+def _moves(ledger: Ledger, name: str, now: _Position) -> Iterator[Move]:
     ago = 0
     while now != (0, None):
         try:
-            before, entry = _before(ledger, now)
+            before, entry = _before(ledger, name, now)
         except PrunedError:
             # Collected, and with it how it was saved: go on behind the entry before it.
-            skipped = _entry(ledger, now.entry)
+            try:
+                skipped = _entry(ledger, name, now.entry)
+            except PrunedError:
+                return  # gc has forgotten the thread since: there is no more to tell
             now = _Position(now.entry, skipped.new if skipped is not None else None)
             continue
         if entry is not None:
@@ -242,7 +245,7 @@ def head_moves_ago(ledger: Ledger, name: str, ref: Ref, count: int) -> ObjectId 
     while left:
         if now == (0, None):
             raise NotFoundError(f"{name} has made {count - left} moves, not {count}", thread=name)
-        entry = _entry(ledger, now.entry)
+        entry = _entry(ledger, name, now.entry)
         base = entry.new if entry is not None else None
         if now.head is not None and now.head != base:
             head = ledger.ancestry.point(now.head)
@@ -254,14 +257,14 @@ def head_moves_ago(ledger: Ledger, name: str, ref: Ref, count: int) -> ObjectId 
             now = _Position(now.entry, None if past is None else past.id)
             left -= saves
         else:
-            now, _ = _before(ledger, now)
+            now, _ = _before(ledger, name, now)
             left -= 1
     return now.head
 
 
-def _before(ledger: Ledger, now: _Position) -> tuple[_Position, LogEntry | None]:
+def _before(ledger: Ledger, name: str, now: _Position) -> tuple[_Position, LogEntry | None]:
     """The position before this one, and the log entry of the move between (None: a save)."""
-    entry = _entry(ledger, now.entry)
+    entry = _entry(ledger, name, now.entry)
     if entry is not None and entry.new == now.head:
         return _Position(entry.previous, entry.old), entry
     if now.head is None:
@@ -269,15 +272,34 @@ def _before(ledger: Ledger, now: _Position) -> tuple[_Position, LogEntry | None]
     return _Position(now.entry, ledger.ancestry.point(now.head).parent), None
 
 
-def _entry(ledger: Ledger, number: int) -> LogEntry | None:
+def _entry(ledger: Ledger, name: str, number: int) -> LogEntry | None:
+    """An entry of the log of a thread; raises PrunedError if gc has forgotten it."""
     if not number:
         return None
     entry = ledger.engine.log_entry(number)
     if entry is None:
+        if not _leads_to(ledger, name, number):
+            raise PrunedError(f"gc has forgotten the reflog of {name} meanwhile", thread=name)
         raise CorruptError(f"entry {number} of the log is missing")
     if entry.previous >= number:
         raise CorruptError("the log of a thread runs in a circle")
     return entry
+
+
+def _leads_to(ledger: Ledger, name: str, number: int) -> bool:
+    """Whether the log of a thread, as it is now, has an entry of this number.
+
+    Gc forgets threads that were deleted long ago, the newest entries first; afterwards one of
+    that name may have begun anew.
+    """
+    ref = ledger.ref(name)
+    at = 0 if ref is None else ref.last_log
+    while at > number:
+        entry = ledger.engine.log_entry(at)
+        if entry is None or entry.previous >= at:
+            break
+        at = entry.previous
+    return at == number
 
 
 def _undone_to(note: Note) -> int:

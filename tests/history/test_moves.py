@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from casckpt.errors import ConflictError, NotFoundError, PrunedError
+from casckpt.errors import ConflictError, CorruptError, NotFoundError, PrunedError
 from casckpt.history import moves
 from casckpt.upkeep.gc import collect, timedelta
 from tests.history.ledgers import new_ledger
@@ -176,3 +176,62 @@ def test_gc_within_its_grace_keeps_what_undo_needs():
     moves.rewind(ledger, "a", lambda _: first)
     assert collect(ledger).objects_removed == 0
     assert moves.undo(ledger, "a") == second
+
+
+def forgetting(ledger):
+    """Deletes the thread and lets gc forget it, log and all."""
+    moves.delete(ledger, "t")
+    collect(ledger, grace=timedelta(0))
+
+
+@pytest.mark.parametrize("then", ["gone", "begun anew"])
+def test_a_reflog_that_gc_forgets_meanwhile_is_no_damage(then):
+    ledger = new_ledger()
+    first = ledger.append("t", 0)
+    for n in range(3):
+        ledger.append("t", n + 1)
+        moves.rewind(ledger, "t", lambda _: first)
+    ref = ledger.ref("t")
+    listed = moves.moves(ledger, "t")
+    assert next(listed).kind == "rewind"
+    forgetting(ledger)
+    if then == "begun anew":
+        second = ledger.append("t", "new")
+        ledger.append("t", "newer")
+        moves.rewind(ledger, "t", lambda _: second)
+        moves.rewind(ledger, "t", lambda _: ledger.append("other", 5))
+    assert list(listed) == []
+    with pytest.raises(PrunedError, match="reflog of t"):
+        moves.head_moves_ago(ledger, "t", ref, 2)
+
+
+def test_an_entry_that_is_led_to_and_missing_is_damage():
+    ledger = new_ledger()
+    first = ledger.append("t", 0)
+    for n in range(3):
+        ledger.append("t", n + 1)
+        moves.rewind(ledger, "t", lambda _: first)
+    for number in (ledger.ref("t").last_log, 2):
+        listed = moves.moves(ledger, "t")
+        del ledger.engine._log[number]
+        with pytest.raises(CorruptError, match="missing"):
+            list(listed)
+
+
+def test_undo_beside_a_gc_that_forgets():
+    ledger = new_ledger()
+    first = ledger.append("t", 0)
+    ledger.append("t", 1)
+    moves.rewind(ledger, "t", lambda _: first)
+    real, calls = ledger.ref, []
+
+    def ref(name):
+        found = real(name)
+        if not calls:
+            calls.append(1)
+            forgetting(ledger)
+        return found
+
+    ledger.ref = ref
+    with pytest.raises(NotFoundError, match="nothing to undo"):
+        moves.undo(ledger, "t")
