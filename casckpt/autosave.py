@@ -10,12 +10,13 @@
 Invariants: the state is looked at only in calls from the program that changes it, so never
 half changed; the same state is not saved twice in a row, unless to say what went wrong.
 
-Imports: errors, failure.
+Imports: errors, failure, history (names).
 """
 
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from functools import wraps
 from types import TracebackType
@@ -23,8 +24,9 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from casckpt.errors import InvalidInputError
 from casckpt.failure import FAILED, describe, explain
+from casckpt.history.names import check_label
 
-__all__ = ["Autosave", "Pace", "Saving", "Watched", "What"]
+__all__ = ["Autosave", "Pace", "Saving", "Watched", "What", "check_decorated"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -62,7 +64,7 @@ class Pace:
         """
         if every_steps is not None and (type(every_steps) is not int or every_steps < 1):
             raise InvalidInputError(f"every_steps= takes a number from 1, not {every_steps!r}")
-        if every_seconds is not None and not every_seconds > 0:
+        if every_seconds is not None and not _is_duration(every_seconds):
             raise InvalidInputError(
                 f"every_seconds= takes a positive number, not {every_seconds!r}"
             )
@@ -104,7 +106,9 @@ class Watched:
         self, state: Any, pace: Pace, label: str | Callable[[Any], str | None] | None
     ) -> None:
         self._state = state
-        self._label = label
+        # An agent that can be called is not asked to work each time it is looked at.
+        self._asks = callable(state) and not hasattr(type(state), "__snapshot__")
+        self._label = label if callable(label) else check_label(label)
         self.pace = pace
         self.last: Any = None
         """The checkpoint that was saved last; None: none yet."""
@@ -113,7 +117,7 @@ class Watched:
 
     def what(self) -> What:
         """The state as it is now, with its label."""
-        state = self._state() if callable(self._state) else self._state
+        state = self._state() if self._asks else self._state
         return What(state, self._label(state) if callable(self._label) else self._label)
 
     def kept(self, checkpoint: Any) -> Any:
@@ -183,7 +187,12 @@ class Autosave:
             self._failed(error)
 
     def __call__(self, function: F) -> F:
-        """As a decorator: each call of the function is a step."""
+        """As a decorator: each call of the function is a step.
+
+        Raises:
+            InvalidInputError: no function, or a generator function.
+        """
+        check_decorated(function)
         if inspect.iscoroutinefunction(function):
 
             @wraps(function)
@@ -209,3 +218,18 @@ class Autosave:
             return result
 
         return called  # type: ignore[return-value]  # the same to call
+
+
+def check_decorated(function: Any) -> None:
+    """Raises InvalidInputError if the calls of this are no steps."""
+    if not callable(function):
+        raise InvalidInputError(f"autosave decorates a function, not {type(function).__name__}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidInputError(
+            "the call of a generator function is over before its work begins: use "
+            "`with run.autosave(...) as auto` in it, and auto.step()"
+        )
+
+
+def _is_duration(seconds: Any) -> bool:
+    return type(seconds) in {int, float} and math.isfinite(seconds) and seconds > 0

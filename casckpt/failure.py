@@ -17,7 +17,12 @@ ERROR_MAX: Final = 1_000
 
 def describe(error: BaseException) -> dict[str, str]:
     """The meta that tells of an exception: its type and text."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    name = type(error).__name__
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 - the state is to be saved, whatever the error says
+        said = ""
+    text = f"{name}: {said}" if said else name
     return {"error": text.encode("utf-8", "replace").decode()[:ERROR_MAX]}
 
 

@@ -8,19 +8,20 @@ Imports: autosave, failure, aio (checkpoint, crew).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import inspect
+from collections.abc import Callable
 from functools import wraps
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from casckpt.aio.checkpoint import Checkpoint
 from casckpt.aio.crew import Crew
-from casckpt.autosave import Saving, Watched
+from casckpt.autosave import Saving, Watched, check_decorated
 from casckpt.failure import FAILED, describe, explain
 
 __all__ = ["Autosave"]
 
-F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Autosave:
@@ -79,12 +80,19 @@ class Autosave:
             await self._failed(error)
 
     def __call__(self, function: F) -> F:
-        """As a decorator: each call of the coroutine function is a step."""
+        """As a decorator: each call of the function is a step; what comes of it is awaited.
+
+        Raises:
+            InvalidInputError: no function, or a generator function.
+        """
+        check_decorated(function)
 
         @wraps(function)
         async def awaited(*args: Any, **kwargs: Any) -> Any:
             try:
-                result = await function(*args, **kwargs)
+                result = function(*args, **kwargs)
+                if inspect.isawaitable(result):
+                    result = await result
             except BaseException as error:
                 await self._failed(error)
                 raise

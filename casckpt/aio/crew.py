@@ -22,7 +22,7 @@ from functools import partial
 from threading import Lock
 from typing import Any, Final, NamedTuple, TypeVar
 
-from casckpt.errors import ClosedError
+from casckpt.errors import ClosedError, InvalidInputError
 from casckpt.store import Store
 
 __all__ = ["READERS_DEFAULT", "SHARE_MAX", "Crew"]
@@ -53,6 +53,8 @@ class Crew:
 
     def __init__(self, readers: int = READERS_DEFAULT) -> None:
         """Hire them; they start when they are first needed."""
+        if type(readers) is not int or readers < 1:
+            raise InvalidInputError(f"readers= takes a number from 1, not {readers!r}")
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="casckpt-read")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="casckpt-write")
         self._lock = Lock()

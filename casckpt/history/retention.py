@@ -92,7 +92,7 @@ class Retention:
             object.__setattr__(self, name, _names(name, getattr(self, name)))
         age: Any = self.max_age
         if age is not None and (not isinstance(age, timedelta) or age < timedelta(0)):
-            raise InvalidInputError(f"max_age= takes a timedelta, not {age!r}")
+            raise InvalidInputError(f"max_age= takes a timedelta from 0 on, not {age!r}")
         object.__setattr__(self, "keep_every", _every(self.keep_every))
 
     def __or__(self, other: Retention) -> Retention:

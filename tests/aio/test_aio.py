@@ -250,3 +250,12 @@ def test_the_loop_goes_on_while_a_save_is_held_up(go):
             assert (await held).step == 0
 
     go(main())
+
+
+@pytest.mark.parametrize("readers", [0, -1, 1.5, "2", True, None])
+def test_readers_are_counted_from_one(readers):
+    async def opened():
+        await casckpt.aio.open("memory:", readers=readers)
+
+    with pytest.raises(casckpt.InvalidInputError, match="readers= takes a number from 1"):
+        asyncio.run(opened())

@@ -188,3 +188,90 @@ def test_of_an_async_store():
             assert auto.count == 2
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"every_seconds": "3"}, {"every_seconds": float("inf")}, {"every_seconds": True},
+              {"every_seconds": float("nan")}, {"every_seconds": timedelta(seconds=3)}],
+)  # fmt: skip
+def test_what_is_no_number_of_seconds_is_refused(store, wrong):
+    with pytest.raises(casckpt.InvalidInputError, match="every_seconds= takes a positive number"):
+        store.thread("t").autosave({}, **wrong)
+
+
+@pytest.mark.parametrize("wrong", [5, "", "a\nb", "x" * 300])
+def test_a_label_that_can_be_none_is_refused_at_once(store, wrong):
+    with pytest.raises(casckpt.InvalidInputError, match="a label"):
+        store.thread("t").autosave({}, label=wrong)
+
+
+def test_an_object_with_a_snapshot_is_a_state_even_if_it_can_be_called(store):
+    class Agent:
+        def __call__(self):
+            pytest.fail("nobody asked it to work")
+
+        def __snapshot__(self):
+            return {"n": 1}
+
+        @classmethod
+        def __restore__(cls, state):
+            return cls()
+
+    run = store.thread("t")
+    with run.autosave(Agent()):
+        pass
+    assert isinstance(run.load(into=Agent), Agent)
+
+
+def test_what_is_no_function_is_not_decorated(store):
+    with pytest.raises(casckpt.InvalidInputError, match="decorates a function"):
+        store.thread("t").autosave({})(5)
+
+
+def test_a_generator_function_is_not_decorated(store):
+    """Its call is over before its work begins: the work would never be saved."""
+
+    def numbers():
+        yield 1
+
+    async def later():
+        yield 1
+
+    for wrong in (numbers, later):
+        with pytest.raises(casckpt.InvalidInputError, match="generator function"):
+            store.thread("t").autosave({})(wrong)
+
+
+def test_an_error_that_has_no_text_is_kept_by_its_name(store):
+    class Silent(Exception):
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    run = store.thread("t")
+    with pytest.raises(Silent), run.autosave({"n": 1}):
+        raise Silent
+    assert (run.head.label, run.head.meta) == ("failed", {"error": "Silent"})
+
+
+def test_async_decorates_any_function_but_generators():
+    async def go():
+        async with casckpt.aio.open("memory:") as store:
+            run, state = store.thread("t"), {"n": 0}
+
+            @run.autosave(state)
+            def plain():
+                state["n"] += 1
+                return state["n"]
+
+            assert await plain() == 1
+            assert (await run.load())["n"] == 1
+
+            async def generator():
+                yield 1
+
+            with pytest.raises(casckpt.InvalidInputError, match="generator"):
+                run.autosave(state)(generator)
+            with pytest.raises(casckpt.InvalidInputError, match="decorates a function"):
+                run.autosave(state)(5)
+
+    asyncio.run(go())
