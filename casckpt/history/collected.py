@@ -77,12 +77,13 @@ def _run(item: Any) -> Run | None:
     return None
 
 
-def remember(engine: Engine, before: list[Run], run: Run, *, replaced: bool = False) -> None:
+def remember(engine: Engine, before: list[Run], run: Run, *, moved: bool = False) -> None:
     """Write down a run, if it removed anything, with those `before` it.
 
-    gc forgets refs without a target, this one too; so it is written again after each. Where gc
-    only `replaced` something, the ref moves all the same: others see by its version that what
-    they remember of checkpoints may be out of date (`pruned.catch_up`).
+    gc forgets refs without a target, this one too; so it is written again after each. Others see
+    by its version that what they remember of checkpoints may be out of date (`pruned.catch_up`).
+    So it has to be `moved` also where gc has only replaced something; and where it was forgotten
+    though there is nothing to write down, for those who have not looked since it came to be.
     """
     kept, left = [], PREFIXES_MAX * PREFIX_BYTES
     for one in [run, *before][:RUNS_MAX]:
@@ -91,7 +92,7 @@ def remember(engine: Engine, before: list[Run], run: Run, *, replaced: bool = Fa
             left -= len(kept[-1].prefixes)
     ref = engine.ref(REF)
     info = cbor.encode_plain([[*one] for one in kept])
-    if replaced or (kept and (ref is None or ref.info != info)):
+    if moved or (kept and (ref is None or ref.info != info)):
         engine.commit(refs=[RefUpdate(REF, None, expect=ANY, info=info)])
 
 

@@ -52,7 +52,7 @@ def collect(
     began = ledger.events.begin(COLLECTED)
     check_grace(grace)
     now_ns = ledger.clock()
-    before = collected.runs(ledger.engine)
+    before, known = collected.runs(ledger.engine), collected.version(ledger.engine)
     removed = _Removed()
     grace_ns = grace // timedelta(microseconds=1) * 1_000
     marks = remains.marks_before(ledger, now_ns - grace_ns)
@@ -71,8 +71,10 @@ def collect(
         drop_tags(ledger)
         micros = grace // timedelta(microseconds=1)
         run = Run(now_ns, micros, removed.count, report.objects_removed, bytes(removed.prefixes))
-        replaced = report.objects_replaced > 0
-        collected.remember(ledger.engine, before, run, replaced=replaced)
+        # Without a ref again, it would look to others as if no gc had ever run.
+        forgotten = known != collected.version(ledger.engine)
+        moved = forgotten or report.objects_replaced > 0
+        collected.remember(ledger.engine, before, run, moved=moved)
         ledger.tell(COLLECTED, None, None, began, report=report)
     return report
 

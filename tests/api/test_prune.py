@@ -303,7 +303,8 @@ def exported(store):
 @pytest.mark.parametrize(
     "look", [bundled, exported, casckpt.Store.stats, lambda store: store.thread("a").summary()]
 )
-def test_what_another_handle_has_collected_is_known_to_be(tmp_path, look):
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_what_another_handle_has_collected_is_known_to_be(tmp_path, look, times):
     with (
         casckpt.open(tmp_path / "s", durability="none") as one,
         casckpt.open(tmp_path / "s", durability="none") as other,
@@ -314,5 +315,8 @@ def test_what_another_handle_has_collected_is_known_to_be(tmp_path, look):
         assert [run.load(c) for c in run.log()]
         look(one)
         other.thread("a").prune(Retention(keep_last=2))
-        other.gc(grace=0)
+        for _ in range(times):
+            other.gc(grace=0)
         assert look(one) == look(other)
+        with pytest.raises(casckpt.PrunedError):
+            run.load("@0")

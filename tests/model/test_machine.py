@@ -13,6 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from casckpt import store
 from casckpt.bundle import unbundle
 from casckpt.history import (
+    collected,
     find,
     keys,
     ledger,
@@ -106,6 +107,11 @@ def tags_are_no_roots(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(gc, "roots", lambda _: iter(()))
 
 
+def gc_goes_unnoticed(patch: pytest.MonkeyPatch) -> None:
+    """One handle does not see that another's gc has run."""
+    patch.setattr(collected, "version", lambda _: 0)
+
+
 def the_deleted_are_found(patch: pytest.MonkeyPatch) -> None:
     """Find shows what only deleted threads have."""
     patch.setattr(find._Alive, "has", lambda *_: True)
@@ -191,6 +197,7 @@ MUTANTS = [
             heads_are_pruned,
             tags_are_not_listed,
             tags_are_no_roots,
+            gc_goes_unnoticed,
             the_deleted_are_found,
             undo_goes_to_and_fro,
             forks_have_no_origin,
