@@ -189,7 +189,9 @@ class _Salvage:
 
     def _bring(self, pruned: set[ObjectId]) -> None:
         for done, (stored, _) in enumerate(self._survivors()):
-            if stored.id in self._have or stored.id not in self._named | self._vouched:
+            if stored.id in self._have:
+                continue
+            if stored.id not in self._named and stored.id not in self._vouched:
                 continue
             try:
                 named = references(stored)
