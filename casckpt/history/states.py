@@ -171,7 +171,7 @@ def put_meta(draft: Draft, codec: Codec, meta: dict[str, Any]) -> Settled:
     """Encode the facts about a checkpoint."""
     if not meta:
         return _NO_META
-    built = FastBuilder(draft, codec).build(meta)
+    built = PartBuilder(draft, codec).build_parts(meta)  # without guides: nobody keeps them
     return Settled(built.data, built.links)
 
 

@@ -38,7 +38,7 @@ from langgraph.types import Interrupt, Send
 from pydantic import BaseModel, field_serializer
 
 import casckpt
-from casckpt.integrations.langgraph import CasckptSaver
+from casckpt.integrations.langgraph import CasckptSaver, forms
 from casckpt.integrations.langgraph.forms import Forms
 from casckpt.integrations.langgraph.proofs import ListProof
 
@@ -332,3 +332,34 @@ def test_proofs_are_of_blocks_and_end_at_the_first_difference() -> None:
     longer = [*items, *range(60)]
     assert proof.extended(longer, 150) == ListProof().extended(longer, 0)
     assert ListProof().extended([object()], 0).same([object()]) == 0
+
+
+_SCALARS = st.one_of(
+    *(st.none(), st.booleans(), st.floats(), st.binary(max_size=3), st.text(max_size=3)),
+    *(st.integers(-(1 << 63), (1 << 64) - 1), st.sampled_from(["__class__", "__ext__", "a"])),
+)
+_KEYS = st.one_of(st.sampled_from(["__class__", "__serde__", "body", "a", "é", "\ud800"]), _SCALARS)
+
+
+@given(
+    st.recursive(
+        _SCALARS,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=4),
+    )
+)
+def test_what_is_plain_is_stored_as_the_serializer_writes_it(value: Any) -> None:
+    def stored() -> Any:
+        try:
+            return repr(Forms(JsonPlusSerializer()).stored(value))
+        except (TypeError, ValueError) as error:
+            return type(error)
+
+    with pytest.MonkeyPatch.context() as patch:
+        quick = stored()
+        patch.setattr(forms, "_is_plain", lambda *_: False)
+        assert quick == stored()
+
+
+@pytest.mark.parametrize("value", [1 << 64, -(1 << 63) - 1, [[[[[[[[[[1]]]]]]]]]], True, "\ud800"])
+def test_what_is_hardly_plain(value: Any) -> None:
+    test_what_is_plain_is_stored_as_the_serializer_writes_it.hypothesis.inner_test(value)

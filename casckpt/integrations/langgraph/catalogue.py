@@ -235,8 +235,10 @@ class Catalogue:
         Raises:
             ConflictError: a thread of that name holds something else.
         """
+        if self.has_rows(space):
+            return
         head = self._ledger.head(space.name)
-        if head is None or self.has_rows(space):
+        if head is None:
             return
 
         def act(inherited: list[Row]) -> None:

@@ -41,6 +41,7 @@ class Parent(NamedTuple):
 
     point: Point | None = None
     record: CheckpointRecord | None = None
+    """If there is nothing left of its put."""
     left: Left | None = None
     """What its put left in memory, if that was here and the last."""
     versions: Mapping[str, Any] = {}

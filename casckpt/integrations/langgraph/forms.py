@@ -51,6 +51,9 @@ MESSAGES: Final[dict[type, str]] = {
 """LangChain's messages; the serializer restores them in strict mode too."""
 CLASSES: Final[dict[str, type]] = {place: cls for cls, place in MESSAGES.items()}
 _HOLDERS: Final = frozenset((list, dict))
+_SPECIAL: Final = frozenset((CLASS, EXT, SERDE))
+_PLAIN_DEPTH: Final = 8
+_INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1  # what msgpack has
 
 
 class Forms:
@@ -69,11 +72,13 @@ class Forms:
         """Whether messages are built here: with a hook of the user's they may be something else."""
 
     def stored(self, value: Any) -> Any:
-        """What is stored for a value.
+        """What is stored for a value; that may be the value itself.
 
         Raises:
             TypeError: the serializer does not know the type.
         """
+        if self.opens and _is_plain(value, _PLAIN_DEPTH):
+            return value
         tag, data = self.serde.dumps_typed(value)
         if not self.opens:
             return {SERDE: [tag, bytes(data)]}
@@ -169,6 +174,27 @@ def _built(cls: Any, fields: dict[str, Any]) -> Any:
             return cls.model_construct(**fields)
         except Exception:  # noqa: BLE001 - the same
             return fields
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether it is stored as it is: most facts about checkpoints, and many values."""
+    kind = type(value)
+    if kind is str:
+        return bool(value.isascii())
+    if kind is int:
+        return bool(_INT_MIN <= value <= _INT_MAX)
+    if kind is bool or kind is float or value is None:
+        return True
+    if not depth:
+        return False
+    if kind is list:
+        return all(_is_plain(item, depth - 1) for item in value)
+    return (
+        kind is dict
+        and all(type(key) is str and key.isascii() for key in value)
+        and _SPECIAL.isdisjoint(value)
+        and all(_is_plain(item, depth - 1) for item in value.values())
+    )
 
 
 def _opened(data: bytes) -> Any:

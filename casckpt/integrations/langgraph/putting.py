@@ -8,7 +8,7 @@ casckpt thread's head. The head is what was put last; where that is no child of 
 move is logged as a rewind, so that `undo` and the reflog know the branch that was left.
 
 Imports: errors, ids, format.constants, history (ancestry, events, ledger, meta, names,
-notes, placing, states), storage (engine interface), tree.parts, vault, integrations.langgraph
+notes, placing, pruned, states), storage (engine interface), tree.parts, vault, integrations.langgraph
 (catalogue, channels, forms, given, keys, lists, proofs, rivals).
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from casckpt.errors import CasckptError, LimitError, PrunedError, UnsupportedValueError
 from casckpt.format import constants as c
-from casckpt.history import names, notes
+from casckpt.history import names, notes, pruned
 from casckpt.history.events import SAVED
 from casckpt.history.ledger import RETRIES_MAX, Ledger, crowded, expected
 from casckpt.history.meta import check_meta
@@ -76,9 +76,10 @@ class Putter:
             except (LimitError, UnsupportedValueError, RecursionError):
                 return self._put(new, forms, Parent(parent.point), None)
             except MissingObjects as error:
-                lists.forget()
                 if attempt == 2:
                     raise PrunedError("collected by gc while it was written") from error
+                lists.forget()
+                pruned.forget(self._ledger)
         return None
 
     def _parent(self, new: NewCheckpoint, *, fresh: bool) -> Parent:
@@ -89,16 +90,15 @@ class Putter:
             return Parent()
         try:
             point = self._ledger.ancestry.point(row.record)
-            record = self._ledger.ancestry.record(row.record)
             left = self._proofs.get(new.space.name, point.id)
-            if left is None:
-                facts = self._catalogue.meta(record).get(FACTS, {})
+            if left is not None and not fresh:
+                return Parent(point, None, left, left.versions, left.seen)
+            record = self._ledger.ancestry.record(row.record)
+            facts = self._catalogue.meta(record).get(FACTS, {})
         except PrunedError:
             return Parent()
         if fresh:  # gc took part of its state: use nothing of it
             return Parent(point)
-        if left is not None:
-            return Parent(point, record, left, left.versions, left.seen)
         seen, versions = facts.get("versions_seen", {}), facts.get("channel_versions", {})
         return Parent(point, record, None, versions, seen)
 
