@@ -17,7 +17,8 @@ from casckpt.cli.main import run
 from casckpt.errors import CasckptError, InvalidInputError
 from casckpt.exchange import import_jsonl
 from casckpt.exchange.foreign import import_named, import_session_files
-from casckpt.exchange.jsonform import from_json, to_json
+from casckpt.exchange.jsonform import to_json
+from casckpt.exchange.read_jsonform import from_json
 from casckpt.exchange.trace import events
 from casckpt.history.names import check_thread_name
 from casckpt.history.revision import format_revision, parse_revision

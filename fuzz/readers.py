@@ -6,7 +6,8 @@ import io
 
 from casckpt.errors import CasckptError, CorruptError, InvalidInputError, StoreFileError
 from casckpt.exchange.cborform import from_cbor, to_cbor
-from casckpt.exchange.jsonform import from_json, to_json
+from casckpt.exchange.jsonform import to_json
+from casckpt.exchange.read_jsonform import from_json
 from casckpt.format import cbor, header
 from casckpt.format import constants as c
 from casckpt.format.records import CheckpointRecord, PrunedRecord, TagsRecord

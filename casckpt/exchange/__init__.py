@@ -7,8 +7,9 @@ Imports: its own modules, which import the public package, values, tree and form
 
 from casckpt.exchange.cborform import from_cbor, to_cbor
 from casckpt.exchange.foreign import Foreign, Skipped, import_named, import_session_files
-from casckpt.exchange.jsonform import from_json, to_form, to_json
+from casckpt.exchange.jsonform import to_form, to_json
 from casckpt.exchange.lines import Exported, export_jsonl, export_thread
+from casckpt.exchange.read_jsonform import from_json
 from casckpt.exchange.read_lines import Imported, import_jsonl
 
 __all__ = [

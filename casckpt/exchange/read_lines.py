@@ -26,8 +26,8 @@ from casckpt.errors import (
     PrunedError,
 )
 from casckpt.exchange.grafter import Come, Grafter
-from casckpt.exchange.jsonform import from_form, parse
 from casckpt.exchange.lines import VERSION, Progress
+from casckpt.exchange.read_jsonform import from_form, parse
 from casckpt.format.records import TagsRecord
 from casckpt.history import names
 from casckpt.history.graft import Grafted
