@@ -1,4 +1,4 @@
-"""A bundle's file, named by a path or given as an open one.
+"""A file, named by a path or given as an open one.
 
 Invariant: a file named by a path is written whole, or it stays as it was.
 
@@ -7,12 +7,13 @@ Imports: errors.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from casckpt.errors import InvalidInputError
 
@@ -24,9 +25,13 @@ BundleFile = str | os.PathLike[str] | BinaryIO
 
 @contextmanager
 def reading(file: BundleFile) -> Iterator[BinaryIO]:
-    """The file, open to be read; an OSError passes through."""
+    """The file, open to be read; an OSError passes through.
+
+    Raises:
+        InvalidInputError: neither a path nor a binary file.
+    """
     if not isinstance(file, str | os.PathLike):
-        yield file
+        yield _binary(file, "read")
         return
     with Path(file).open("rb") as source:
         yield source
@@ -40,10 +45,10 @@ def writing(file: BundleFile) -> Iterator[BinaryIO]:
     a device or a pipe is written to as it is. An OSError passes through.
 
     Raises:
-        InvalidInputError: the path is a folder's.
+        InvalidInputError: the path is a folder's; or neither a path nor a binary file.
     """
     if not isinstance(file, str | os.PathLike):
-        yield file
+        yield _binary(file, "write")
         return
     # Through symbolic links, so that what a link points at is replaced, not the link.
     target = Path(os.path.realpath(file))
@@ -63,6 +68,16 @@ def writing(file: BundleFile) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _binary(file: Any, method: str) -> BinaryIO:
+    if isinstance(file, io.TextIOBase) or not hasattr(file, method):
+        raise InvalidInputError(
+            f"a path or an open binary file is needed, not {type(file).__name__}"
+            f" (of a file: open it with mode {method[0]}b)"
+        )
+    opened: BinaryIO = file
+    return opened
 
 
 def _part(target: Path) -> tuple[Path, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final, Protocol
 
 from casckpt.bundle.create import BundleReport, create
 from casckpt.bundle.files import BundleFile, reading, writing
@@ -21,6 +21,14 @@ from casckpt.ids import ObjectId
 __all__ = ["Bundles"]
 
 _FULL_ID: Final = re.compile("[0-9a-fA-F]{64}")
+
+
+class Named(Protocol):
+    """What has an id, as a checkpoint has."""
+
+    @property
+    def id(self) -> str:
+        """Its id, 64 digits."""
 
 
 class Bundles:
@@ -38,7 +46,7 @@ class Bundles:
         *,
         prefix: str = "",
         since: BundleFile | None = None,
-        have: Iterable[str] = (),
+        have: Iterable[Named | str] = (),
         progress: Progress | None = None,
     ) -> BundleReport:
         """Write threads, with all they need, into one file.
@@ -48,7 +56,7 @@ class Bundles:
             threads: their names; None: all that begin with `prefix`.
             prefix: see `threads`.
             since: an earlier bundle: what whoever took it in has is left out.
-            have: ids of checkpoints: they, and all before them, are left out.
+            have: checkpoints, or ids of them: they, and all before them, are left out.
             progress: called with a stage's name, and how much of how much is done.
 
         Raises:
@@ -58,7 +66,9 @@ class Bundles:
         """
         if isinstance(threads, str):
             raise InvalidInputError(f"threads= takes a list of names: write [{threads!r}]")
-        known = {_id(text) for text in have}
+        if isinstance(have, str):
+            raise InvalidInputError(f"have= takes a list of ids: write [{have!r}]")
+        known = {_id(one) for one in have}
         if since is not None:
             known |= _known_by(since, progress)
         with writing(file) as target:
@@ -142,7 +152,8 @@ def _known_by(file: BundleFile, progress: Progress | None) -> set[ObjectId]:
     return heads | {oid for _, oid, _ in checker.tagged}
 
 
-def _id(text: str) -> ObjectId:
-    if not _FULL_ID.fullmatch(text):
+def _id(one: Any) -> ObjectId:
+    text = getattr(one, "id", one)
+    if type(text) is not str or not _FULL_ID.fullmatch(text):
         raise InvalidInputError(f"not the id of a checkpoint (64 hexadecimal digits): {text!r}")
     return ObjectId(bytes.fromhex(text))

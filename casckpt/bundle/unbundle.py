@@ -219,8 +219,8 @@ def _targets(head: Head, prefix: str, rename: Mapping[str, str]) -> dict[str, st
             raise NotFoundError(msg, thread=name, candidates=sorted(known)[:5])
     targets = {}
     for thread in head.threads:
-        target = prefix + rename.get(thread.name, thread.name)
-        targets[thread.name] = names.check_thread_name(target)
+        name = names.check_thread_name(rename.get(thread.name, thread.name))
+        targets[thread.name] = names.check_thread_name(prefix + name)
     if len(set(targets.values())) < len(targets):
         raise InvalidInputError("two threads of the bundle would have one name here")
     return targets

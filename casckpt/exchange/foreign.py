@@ -115,7 +115,7 @@ def import_session_files(
 
 def import_named(
     store: casckpt.Store,
-    text: bytes,
+    text: bytes | str,
     *,
     where: str = "checkpoints",
     thread: str | None = None,
@@ -153,10 +153,13 @@ def _session_files(folder: Path, thread: str | None, skipped: list[Skipped]) -> 
         if path.suffix.lower() != ".json":
             skipped.append(Skipped(path.name, "not a .json file"))
             continue
+        if not path.is_file():  # a pipe, a link to nowhere
+            skipped.append(Skipped(path.name, "not a file that can be read"))
+            continue
         try:
             fields = _parsed(path.read_bytes())
-        except InvalidInputError as error:
-            skipped.append(Skipped(path.name, error.message))
+        except (InvalidInputError, OSError) as error:
+            skipped.append(Skipped(path.name, _why(error)))
             continue
         if type(fields) is not dict:
             skipped.append(Skipped(path.name, "not a JSON object"))
@@ -176,7 +179,10 @@ def _session_files(folder: Path, thread: str | None, skipped: list[Skipped]) -> 
         )
 
 
-def _named(text: bytes, where: str, thread: str | None, skipped: list[Skipped]) -> Iterator[_Found]:
+def _named(text: Any, where: str, thread: str | None, skipped: list[Skipped]) -> Iterator[_Found]:
+    if not isinstance(text, bytes | str):
+        msg = f"text= takes the JSON itself, bytes or str, not {type(text).__name__}"
+        raise InvalidInputError(msg)
     parsed = _parsed(text)
     around = parsed if type(parsed) is dict else {}
     items = around.get("checkpoints", around if _first(around, _STATES) else parsed)
@@ -322,9 +328,13 @@ def _with_name(name: str, fields: Any) -> Any:
     return {"name": name, **fields} if type(fields) is dict else fields
 
 
-def _parsed(text: bytes) -> Any:
+def _why(error: InvalidInputError | OSError) -> str:
+    return error.message if isinstance(error, InvalidInputError) else error.strerror or str(error)
+
+
+def _parsed(text: bytes | str) -> Any:
     try:
-        return json.loads(text.decode("utf-8-sig"))
+        return json.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"not JSON: {error}") from error
 

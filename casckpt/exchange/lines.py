@@ -18,7 +18,7 @@ of the parent, which stands in a line before.
 Invariants: checkpoints come after their parents, each once. The same threads give the same
 lines. Memory is one state.
 
-Imports: casckpt, errors, ids, path, format (records), history, exchange (jsonform).
+Imports: casckpt, errors, ids, path, format (records), bundle (files), history, exchange (jsonform).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from datetime import datetime
 from typing import Any, BinaryIO, Final, NamedTuple
 
 import casckpt
+from casckpt.bundle.files import BundleFile, writing
 from casckpt.errors import InvalidInputError, NotFoundError
 from casckpt.exchange.jsonform import room, to_form
 from casckpt.format.records import PrunedRecord
@@ -73,7 +74,7 @@ class _Sink:
 
 def export_jsonl(
     store: casckpt.Store,
-    target: BinaryIO,
+    target: BundleFile,
     threads: Iterable[str] | None = None,
     *,
     prefix: str = "",
@@ -84,7 +85,7 @@ def export_jsonl(
 
     Args:
         store: where from.
-        target: where to.
+        target: a path, whose file is replaced whole or not at all; or an open binary file.
         threads: their names; None: all that begin with `prefix`.
         prefix: see `threads`.
         changes: of a checkpoint whose parent is among them, only what it changed.
@@ -93,8 +94,17 @@ def export_jsonl(
     Raises:
         NotFoundError: no such thread, or none at all.
     """
-    sink = _Sink(target)
-    infos = chosen(store, threads, prefix)
+    with writing(target) as file:
+        return _export(store, _Sink(file), chosen(store, threads, prefix), changes, progress)
+
+
+def _export(
+    store: casckpt.Store,
+    sink: _Sink,
+    infos: list[casckpt.ThreadInfo],
+    changes: bool,  # noqa: FBT001 - of this file
+    progress: Progress | None,
+) -> Exported:
     sink.line({"type": "casckpt", "version": VERSION})
     for info in infos:
         sink.line(
@@ -120,15 +130,21 @@ def export_jsonl(
 
 
 def export_thread(
-    store: casckpt.Store, target: BinaryIO, thread: str, *, progress: Progress | None = None
+    store: casckpt.Store, target: BundleFile, thread: str, *, progress: Progress | None = None
 ) -> Exported:
     """Write one thread as one JSON document, for people: oldest first, indented.
 
     Raises:
         NotFoundError: no such thread.
     """
-    (info,) = chosen(store, [thread], "")
-    sink = _Sink(target)
+    with writing(target) as file:
+        (info,) = chosen(store, [thread], "")
+        return _export_one(store, _Sink(file), info, progress)
+
+
+def _export_one(
+    store: casckpt.Store, sink: _Sink, info: casckpt.ThreadInfo, progress: Progress | None
+) -> Exported:
     facts = {"thread": info.name, "forked_from": info.forked_from, "forked_at": info.forked_at}
     begin = json.dumps(facts, ensure_ascii=False, indent=2).removesuffix("\n}")
     sink.text(f'{begin},\n  "checkpoints": [')

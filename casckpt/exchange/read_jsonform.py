@@ -99,7 +99,10 @@ def _parse(text: str | bytes) -> Any:
     except InvalidInputError:
         raise
     except ValueError as error:  # an int of more digits than Python reads
-        msg = f"not readable: {error}"
+        msg = (
+            "not readable: an int of more digits than Python reads; "
+            f'it is written {{"{MARK}": "int", "value": "0x..."}}'
+        )
         raise InvalidInputError(msg) from error
 
 

@@ -6,7 +6,7 @@ checkpoint behind the one before it in that thread.
 
 Invariants: threads move when everything has been read, and not before. An error names its line.
 
-Imports: casckpt, errors, ids, format (records), history, tree (change, patch), exchange.
+Imports: casckpt, errors, ids, format (records), bundle (files), history, tree (change, patch), exchange.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, Final, NamedTuple, NoReturn
 
 import casckpt
+from casckpt.bundle.files import BundleFile, reading
 from casckpt.errors import (
     CasckptError,
     CorruptError,
@@ -52,7 +53,7 @@ class Imported(NamedTuple):
 
 def import_jsonl(
     store: casckpt.Store,
-    source: BinaryIO,
+    source: BundleFile,
     *,
     prefix: str = "",
     overwrite: bool = False,
@@ -63,7 +64,7 @@ def import_jsonl(
 
     Args:
         store: where to.
-        source: the lines, UTF-8.
+        source: the lines, UTF-8: a path, or an open binary file.
         prefix: put before each thread's name.
         overwrite: move threads, too, that have gone another way here (can be undone).
         new_ids: take checkpoints, too, that come out with other ids than the lines say: those
@@ -74,7 +75,15 @@ def import_jsonl(
         InvalidInputError: a line that is none; `details` has its number.
         ConflictError: a thread has gone another way here; none was moved.
     """
-    reader = _Reader(store, prefix, new_ids=new_ids)
+    with reading(source) as file:
+        return _import(
+            _Reader(store, prefix, new_ids=new_ids), file, overwrite=overwrite, progress=progress
+        )
+
+
+def _import(
+    reader: _Reader, source: BinaryIO, *, overwrite: bool, progress: Progress | None
+) -> Imported:
     number = 0
     for number, line in enumerate(source, 1):
         if line.strip():
