@@ -11,6 +11,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,15 +108,24 @@ with casckpt.open(sys.argv[1]) as store:
 """
 
 
-@linux
-def test_a_small_disk_that_is_full(tmp_path: Path) -> None:
-    """A file system of 3 MB, of its own; it grows when it is asked to."""
+@contextmanager
+def small_disk(tmp_path: Path, size: str) -> Iterator[Path]:
+    """A file system of its own."""
     mount = tmp_path / "disk"
     mount.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "casckpt-test", str(mount)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "casckpt-test", str(mount)]
     if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
         pytest.skip("may not mount a tmpfs here")
     try:
+        yield mount
+    finally:
+        subprocess.run(["umount", str(mount)], capture_output=True)
+
+
+@linux
+def test_a_small_disk_that_is_full(tmp_path: Path) -> None:
+    """A file system of 3 MB, of its own; it grows when it is asked to."""
+    with small_disk(tmp_path, "3m") as mount:
         process = start_python(SMALL, str(mount / "s"))
         timer = threading.Timer(60, process.kill)
         timer.start()
@@ -125,8 +136,51 @@ def test_a_small_disk_that_is_full(tmp_path: Path) -> None:
         timer.cancel()
         assert process.returncode == 0, err
         assert int(out) > 5
-    finally:
-        subprocess.run(["umount", str(mount)], capture_output=True)
+
+
+OPENED = """
+import sys, casckpt
+try:
+    with casckpt.open(sys.argv[1], read_only=len(sys.argv) > 2) as store:
+        print(store.thread("t").load())
+except casckpt.StorageError as error:
+    assert "full" in str(error), error
+    print("full")
+"""
+
+
+@linux
+def test_opening_where_nothing_is_left(tmp_path: Path) -> None:
+    with small_disk(tmp_path, "1m") as mount:
+
+        def opened(place: Path, *more: str) -> str:
+            process = start_python(OPENED, str(place), *more)
+            out, err = process.communicate(timeout=60)
+            assert process.returncode == 0, (process.returncode, err)
+            return str(out).strip()
+
+        store, ballast = mount / "s", mount / "ballast"
+        with casckpt.open(store) as there:
+            there.thread("t").save(7)
+
+        def fill(left: int) -> None:
+            with suppress(OSError), ballast.open("ab", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+            os.truncate(ballast, ballast.stat().st_size - left)
+
+        fill(0)
+        assert opened(store) == opened(store, "r") == "7"
+        for left in (0, 4096, 8192, 16384):
+            fill(left)
+            assert opened(mount / "new") == "full"
+        (store / "lock.mdb").unlink()  # as where the data file alone was copied
+        fill(0)
+        assert opened(store) == "full"
+        assert opened(store, "r") == "7"
+        ballast.unlink()
+        assert opened(store) == "7"
+        assert list(mount.glob("new/*")) == []
 
 
 def _sleeps(pid: int) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from casckpt.storage.lmdb import open_lmdb
+from casckpt.storage.lmdb import faults, open_lmdb
 from tests.storage.helpers import run_python
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
@@ -67,3 +69,15 @@ def test_a_full_disk_is_an_error_and_loses_nothing(tmp_path: Path, durability: s
     assert len(engine.refs()) == saved // 2 + saved % 2 + 1
     assert not list(engine.check())
     engine.close()
+
+
+def test_a_write_that_was_cut_short_is_a_full_disk(monkeypatch, tmp_path):
+    """LMDB says "Input/output error" if the disk has taken a part of what it wrote."""
+    real = os.statvfs(tmp_path)
+    error = OSError(errno.EIO, "Input/output error")
+    assert "failed" in str(faults.of_os(error, str(tmp_path)))
+    used_up = os.statvfs_result([*real[:4], 1, *real[5:10]])
+    monkeypatch.setattr(os, "statvfs", lambda _: used_up)
+    full = faults.of_os(error, str(tmp_path))
+    assert "full" in str(full)
+    assert full.details["errno"] == errno.ENOSPC

@@ -2,7 +2,7 @@
 
 Invariants: nothing is created; the map takes as much address space as there is, down to a limit.
 
-Imports: lmdb, errors, faults, tables.
+Imports: lmdb, errors, faults, files, tables.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 import lmdb
 
 from casckpt.errors import StorageError
-from casckpt.storage.lmdb import faults, tables
+from casckpt.storage.lmdb import faults, files, tables
 
 __all__ = ["MAP_BYTES", "MAP_BYTES_MIN", "READERS_MAX", "open_environment"]
 
@@ -38,6 +38,12 @@ def open_environment(
         "metasync": durability == "full",
         "sync": durability != "none",
     }
+    try:
+        files.settle_lock(path)
+    except OSError as error:
+        if not read_only:
+            raise faults.of_os(error, path) from error
+        options["lock"] = False  # as where the disk cannot be written to
     while True:
         try:
             return lmdb.open(path, map_size=map_bytes, **options)

@@ -9,6 +9,7 @@ Imports: lmdb, errors.
 from __future__ import annotations
 
 import errno
+import os
 
 import lmdb
 
@@ -21,7 +22,7 @@ from casckpt.errors import (
     StorageError,
 )
 
-__all__ = ["of_either", "of_lmdb", "of_os"]
+__all__ = ["is_full", "of_either", "of_lmdb", "of_os"]
 
 _DAMAGE = (
     lmdb.CorruptedError,
@@ -32,6 +33,8 @@ _DAMAGE = (
     lmdb.BadTxnError,  # what LMDB says from the second time on
 )
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOTHING_BYTES = 1 << 16
+"""With so little left, a disk is full."""
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -71,8 +74,6 @@ def _number(error: lmdb.Error) -> int | None:
 
 
 def _strerror(number: int) -> str:
-    import os
-
     return os.strerror(number)
 
 
@@ -81,9 +82,24 @@ def of_either(error: lmdb.Error | OSError, path: str) -> CasckptError:
     return of_os(error, path) if isinstance(error, OSError) else of_lmdb(error, path)
 
 
+def is_full(error: OSError) -> bool:
+    """Whether it tells of a disk, quota or limit that leaves no room."""
+    return error.errno in _FULL
+
+
+def _is_used_up(path: str) -> bool:
+    try:
+        disk = os.statvfs(path)
+    except (AttributeError, OSError):  # nobody can tell
+        return False
+    return disk.f_bavail * disk.f_frsize < _NOTHING_BYTES
+
+
 def of_os(error: OSError, path: str) -> StorageError:
     """What to raise instead of an operating system's error."""
     number = error.errno
+    if number == errno.EIO and _is_used_up(path):
+        number = errno.ENOSPC  # what LMDB makes of a write that the disk took a part of
     if number in _FULL:
         msg = f"{path}: the disk (or quota) is full; free some space and try again"
     elif number in _FORBIDDEN:

@@ -31,6 +31,7 @@ __all__ = [
     "expect_store",
     "identity",
     "seize",
+    "settle_lock",
     "size",
     "swap",
 ]
@@ -41,6 +42,10 @@ _NEW: Final = ".new-"
 _MAGIC: Final = b"\xde\xc0\xef\xbe"
 """LMDB's magic, little-endian; it stands at byte 16 (engine 0.9) or 24 (engine 1.0)."""
 _NEW_MAP_BYTES: Final = 1 << 20
+_LOCK_BYTES: Final = 8192
+"""Of LMDB's lock file, for `environment.READERS_MAX` readers."""
+_LOCK_BYTES_MIN: Final = 4096
+"""Of it, those that are used whenever a store is opened."""
 
 
 def identity(path: Path) -> tuple[int, int]:
@@ -154,7 +159,37 @@ def _bring_out(new: Path, place: Path) -> None:
             new.rename(place)
 
 
+def settle_lock(path: str) -> None:
+    """See to it that the lock file has its place on the disk.
+
+    LMDB makes it by its length only, and maps it: where the disk is full, the first write to
+    such a page ends the process. This process must not have the store open: see `seize`.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    lock = Path(path) / LOCK
+    try:
+        if lock.exists() and lock.stat().st_blocks * 512 >= _LOCK_BYTES_MIN:
+            return
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if faults.is_full(error):
+            raise
+        return  # not permitted, say: LMDB will tell
+    try:
+        os.posix_fallocate(handle, 0, _LOCK_BYTES)
+    except OSError as error:
+        if faults.is_full(error):  # else there is no such call here
+            os.posix_fallocate(handle, 0, _LOCK_BYTES_MIN)
+    finally:
+        os.close(handle)
+
+
 def _fill(workshop: Path, header: bytes, lib_version: int) -> None:
+    settle_lock(str(workshop))
     env = lmdb.open(
         str(workshop),
         map_size=_NEW_MAP_BYTES,
