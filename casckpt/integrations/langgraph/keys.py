@@ -24,6 +24,7 @@ import base64
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from casckpt.history import notes
@@ -79,6 +80,7 @@ class Space(NamedTuple):
         return ascending(ref[len(self.prefix) : ref.index(END, len(self.prefix))])
 
 
+@lru_cache(maxsize=1_024)
 def space(thread_id: str, checkpoint_ns: str) -> Space:
     """The space of a namespace of a thread."""
     prefix = f"{thread_prefix(thread_id)}{_hashed(checkpoint_ns)}/"
