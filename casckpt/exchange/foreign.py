@@ -226,6 +226,14 @@ class _Taking:
         self, found: list[_Found], where: str, *, overwrite: bool, progress: Progress | None
     ) -> Foreign:
         """Take in all that can be."""
+        try:
+            return self._take(found, where, overwrite=overwrite, progress=progress)
+        finally:
+            self._ledger.forget()  # see Grafter
+
+    def _take(
+        self, found: list[_Found], where: str, *, overwrite: bool, progress: Progress | None
+    ) -> Foreign:
         threads: dict[str, list[_Found]] = {}
         for one in found:
             if not _first(one.fields, _STATES):

@@ -4,7 +4,9 @@ States are built as any save builds them, many to a commit; the threads move las
 early, or is malformed somewhere, leaves objects that no thread has, for gc, and nothing else.
 
 Invariants: the same checkpoints come out with the same ids. Times grow along a history. Memory
-is one commit, what saves remember of last states, and some 300 bytes a checkpoint.
+is one commit, what saves remember of last states, and some 300 bytes a checkpoint. What the
+ledger remembers meanwhile is what came, not what is stored (a state may have been pruned here, or
+the commit may fail): whoever takes in lets it forget, at the end and on an error.
 
 Imports: casckpt, errors, ids, format, history, storage (engine interface), vault.
 """

@@ -31,6 +31,7 @@ import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, Final
 
 from casckpt.format import constants as c
@@ -57,14 +58,37 @@ TAG_NAMES: Final[dict[int, str]] = {
 def room() -> Iterator[None]:
     """Let the interpreter follow the deepest value there is.
 
-    A value may be DEPTH_MAX containers deep, and its form up to six times as deep.
+    A value may be DEPTH_MAX containers deep, and its form up to six times as deep. The limit is
+    that of all OS threads: the last one to leave puts it back.
     """
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, 20 * c.DEPTH_MAX))
+    _Room.enter()
     try:
         yield
     finally:
-        sys.setrecursionlimit(before)
+        _Room.leave()
+
+
+class _Room:
+    """How many are in `room`, and the limit there was before the first."""
+
+    _lock = Lock()
+    _inside = 0
+    _before = 0
+
+    @classmethod
+    def enter(cls) -> None:
+        with cls._lock:
+            if not cls._inside:
+                cls._before = sys.getrecursionlimit()
+                sys.setrecursionlimit(max(cls._before, 20 * c.DEPTH_MAX))
+            cls._inside += 1
+
+    @classmethod
+    def leave(cls) -> None:
+        with cls._lock:
+            cls._inside -= 1
+            if not cls._inside:
+                sys.setrecursionlimit(cls._before)
 
 
 def to_json(value: Any, *, indent: int | None = None, registry: Registry | None = None) -> str:

@@ -75,10 +75,12 @@ def import_jsonl(
         InvalidInputError: a line that is none; `details` has its number.
         ConflictError: a thread has gone another way here; none was moved.
     """
-    with reading(source) as file:
-        return _import(
-            _Reader(store, prefix, new_ids=new_ids), file, overwrite=overwrite, progress=progress
-        )
+    reader = _Reader(store, prefix, new_ids=new_ids)
+    try:
+        with reading(source) as file:
+            return _import(reader, file, overwrite=overwrite, progress=progress)
+    finally:
+        store._ledger.forget()  # noqa: SLF001 - see Grafter
 
 
 def _import(

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import os
+from pathlib import Path
 
 import pytest
 
@@ -181,3 +182,15 @@ def test_stats_count(store):
     assert stats.kinds["checkpoint"].objects == 5
     assert stats.kinds["value"].objects == 1  # the text, once
     assert stats.payload_bytes > 5_000
+
+
+def test_a_folder_whose_name_is_not_utf8(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/store-\xff"))
+    with casckpt.open(path) as store:
+        saved = store.thread("t").save({"n": 1})
+    with casckpt.open(path) as store:
+        store.compact()
+        assert store.thread("t").head == saved
+        assert list(store.fsck()) == []
+    with casckpt.open(path, read_only=True) as store:
+        assert store.thread("t").load() == {"n": 1}

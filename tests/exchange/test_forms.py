@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import struct
+import sys
+import threading
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from casckpt import InvalidInputError, LimitError
 from casckpt.exchange import from_cbor, from_json, to_cbor, to_form, to_json
+from casckpt.exchange.jsonform import room
 from casckpt.values import Registry
 from tests.strategies import any_values, json_values, native_values, register_all, same
 
@@ -169,3 +172,23 @@ def test_cbor_with_links_is_refused() -> None:
     link = bytes.fromhex("d9ca50") + b"\x82\x58\x20" + bytes(32) + b"\x01"
     with pytest.raises(InvalidInputError, match="links"):
         from_cbor(link)
+
+
+def test_the_recursion_limit_is_put_back_whoever_leaves_last():
+    """It is that of all OS threads."""
+    before = sys.getrecursionlimit()
+    inside, leave = threading.Event(), threading.Event()
+
+    def longer():
+        with room():
+            inside.set()
+            assert leave.wait(10)
+
+    with room():
+        thread = threading.Thread(target=longer)
+        thread.start()
+        assert inside.wait(10)
+    assert sys.getrecursionlimit() > before  # the other is still inside
+    leave.set()
+    thread.join()
+    assert sys.getrecursionlimit() == before

@@ -347,3 +347,32 @@ def test_pruned_states_do_not_go_along(store, other, changes):
     pruned["pruned"]["left"] = "AAAA"
     with pytest.raises(casckpt.InvalidInputError, match="line 4: "):
         take(other, exported)
+
+
+@pytest.mark.parametrize("collected", [False, True])
+def test_what_was_pruned_here_stays_so(store, collected):
+    run = store.thread("t")
+    for number in range(4):
+        run.save({"n": number, "long": [number] * 3_000})
+    exported = lines(store)
+    run.prune(casckpt.Retention(keep_last=1))
+    if collected:
+        store.gc(grace=0)
+    for _ in range(2):
+        take(store, exported)
+        assert [c.pruned is None for c in run.log()] == [True, False, False, False]
+        assert [c.step for c in store.find()] == [3]
+        with pytest.raises(casckpt.PrunedError):
+            run.load("@0")
+    assert list(store.fsck(level="structure")) == []
+
+
+def test_what_came_before_a_bad_line_is_not_shown(store, other):
+    first = store.thread("t").save({"n": 1})
+    broken = io.BytesIO()
+    export_jsonl(store, broken)
+    with pytest.raises(casckpt.InvalidInputError):
+        import_jsonl(other, io.BytesIO(broken.getvalue() + b"{bad"))
+    with pytest.raises(casckpt.NotFoundError):
+        other.checkpoint(first.id)
+    assert first.id not in {id.hex() for id in other._ledger.ancestry.cached}

@@ -76,10 +76,10 @@ def _build(path: Path, workshop: Path, progress: Progress | None) -> Path:
         msg = f"{path}: a page is damaged ({problems[0]}); nothing was changed; run fsck"
         raise CorruptError(msg, path=str(path))
     options: dict[str, Any] = {"max_dbs": tables.COUNT_MAX, "lock": False, "metasync": False}
-    old = lmdb.open(str(path), readonly=True, create=False, **options)
+    old = lmdb.open(os.fsencode(path), readonly=True, create=False, **options)
     try:
         new = lmdb.open(
-            str(workshop),
+            os.fsencode(workshop),
             map_size=max(old.info()["map_size"], 1 << 26),
             mode=0o666,
             sync=False,

@@ -7,6 +7,7 @@ Imports: lmdb, errors, faults, files, tables.
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 
 import lmdb
@@ -46,7 +47,8 @@ def open_environment(
         options["lock"] = False  # as where the disk cannot be written to
     while True:
         try:
-            return lmdb.open(path, map_size=map_bytes, **options)
+            # As bytes: a folder's name need not be UTF-8, which LMDB would make of a str.
+            return lmdb.open(os.fsencode(path), map_size=map_bytes, **options)
         except (lmdb.MemoryError, lmdb.InvalidParameterError):  # the latter: emulators
             if map_bytes <= MAP_BYTES_MIN:
                 raise

@@ -191,7 +191,7 @@ def settle_lock(path: str) -> None:
 def _fill(workshop: Path, header: bytes, lib_version: int) -> None:
     settle_lock(str(workshop))
     env = lmdb.open(
-        str(workshop),
+        os.fsencode(workshop),
         map_size=_NEW_MAP_BYTES,
         max_dbs=tables.COUNT_MAX,
         mode=0o666,
