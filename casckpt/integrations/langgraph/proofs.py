@@ -33,8 +33,8 @@ Print = tuple[list[type], bytes]
 """Types and fields of some items."""
 
 BYTES_MAX: Final = 64 << 20
-"""Kept in memory of channels, and of lists in any place, mostly the same: mostly prints, as long as the
-lists of the threads put to most recently."""
+"""Kept in memory: mostly prints, as long as the lists of the threads put to most recently. Half as
+much again is kept of lists in any place; most of these are the same prints."""
 _BLOCK: Final = 64
 _LEFT_BYTES: Final = 2_048  # what a thread takes that has hardly any channels
 _MESSAGES: Final = frozenset(MESSAGES)
@@ -143,8 +143,9 @@ class Known(NamedTuple):
 class _Kept(Generic[K, V]):
     """What was kept last, up to so many bytes. Safe to use from several OS threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: int) -> None:
         self._kept: OrderedDict[K, V] = OrderedDict()
+        self._share = share
         self._size = 0
         self._lock = Lock()
 
@@ -156,7 +157,7 @@ class _Kept(Generic[K, V]):
             self._drop(key)
             self._kept[key] = value
             self._size += value.size
-            while self._size > BYTES_MAX:
+            while self._size > BYTES_MAX // self._share:
                 self._size -= self._kept.popitem(last=False)[1].size
 
     def drop(self, key: K) -> None:
@@ -172,8 +173,8 @@ class Proofs:
     """What the last puts left, by thread. Safe to use from several OS threads."""
 
     def __init__(self) -> None:
-        self._left: _Kept[str, Left] = _Kept()
-        self._known: _Kept[tuple[str, str], Known] = _Kept()
+        self._left: _Kept[str, Left] = _Kept(1)
+        self._known: _Kept[tuple[str, str], Known] = _Kept(2)
 
     def get(self, name: str, checkpoint: ObjectId | None) -> Left | None:
         """What the put of this checkpoint left in this thread."""
