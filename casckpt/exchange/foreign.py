@@ -31,7 +31,7 @@ from typing import Any, Final, NamedTuple
 import casckpt
 from casckpt.errors import InvalidInputError, LimitError, UnsupportedValueError
 from casckpt.exchange.grafter import Come, Grafter
-from casckpt.exchange.lines import Progress
+from casckpt.exchange.lines import Progress, check_store
 from casckpt.exchange.read_lines import time_ns
 from casckpt.history import meta as metas
 from casckpt.history import names
@@ -107,6 +107,7 @@ def import_session_files(
         InvalidInputError: nothing in the folder can be taken in.
         ConflictError: a thread has gone another way here.
     """
+    check_store(store)
     skipped: list[Skipped] = []
     found = list(_session_files(Path(folder), thread, skipped))
     taking = _Taking(store, prefix, ("reason", "name", "label"), skipped)
@@ -138,6 +139,7 @@ def import_named(
         InvalidInputError: not such a text, or nothing in it can be taken in.
         ConflictError: a thread has gone another way here.
     """
+    check_store(store)
     skipped: list[Skipped] = []
     found = list(_named(text, where, thread, skipped))
     taking = _Taking(store, prefix, ("name", "label", "reason"), skipped)

@@ -41,7 +41,15 @@ from casckpt.history.times import from_ns
 from casckpt.ids import ObjectId
 from casckpt.path import Path
 
-__all__ = ["VERSION", "Exported", "Progress", "chosen", "export_jsonl", "export_thread"]
+__all__ = [
+    "VERSION",
+    "Exported",
+    "Progress",
+    "check_store",
+    "chosen",
+    "export_jsonl",
+    "export_thread",
+]
 
 VERSION: Final = 1
 _NOT_FOR_PEOPLE: Final = frozenset({"type", "created_ns"})
@@ -94,6 +102,7 @@ def export_jsonl(
     Raises:
         NotFoundError: no such thread, or none at all.
     """
+    check_store(store)
     with writing(target) as file:
         return _export(store, _Sink(file), chosen(store, threads, prefix), changes, progress)
 
@@ -137,6 +146,7 @@ def export_thread(
     Raises:
         NotFoundError: no such thread.
     """
+    check_store(store)
     with writing(target) as file:
         (info,) = chosen(store, [thread], "")
         return _export_one(store, _Sink(file), info, progress)
@@ -166,6 +176,15 @@ def _export_one(
 
 def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.split("\n"))
+
+
+def check_store(store: Any) -> None:
+    """Raises InvalidInputError if it is no store, or an async one."""
+    if not isinstance(store, casckpt.Store):
+        raise InvalidInputError(
+            f"a casckpt.Store is needed, not {type(store).__module__}.{type(store).__qualname__}"
+            f" (of an async store: await store.run(lambda plain: ...) gives it)"
+        )
 
 
 def chosen(

@@ -27,7 +27,7 @@ from casckpt.errors import (
     PrunedError,
 )
 from casckpt.exchange.grafter import Come, Grafter
-from casckpt.exchange.lines import VERSION, Progress
+from casckpt.exchange.lines import VERSION, Progress, check_store
 from casckpt.exchange.read_jsonform import from_form, parse
 from casckpt.format.records import TagsRecord
 from casckpt.history import names
@@ -75,6 +75,7 @@ def import_jsonl(
         InvalidInputError: a line that is none; `details` has its number.
         ConflictError: a thread has gone another way here; none was moved.
     """
+    check_store(store)
     reader = _Reader(store, prefix, new_ids=new_ids)
     try:
         with reading(source) as file:

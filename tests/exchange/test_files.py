@@ -1,5 +1,6 @@
 """What the functions of exchange and bundles take for a file, and what they refuse."""
 
+import asyncio
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import os
 import pytest
 
 import casckpt
+import casckpt.aio
 from casckpt.exchange import (
     export_jsonl,
     export_thread,
@@ -132,3 +134,22 @@ def test_an_int_of_too_many_digits_says_how_it_is_written():
     with pytest.raises(casckpt.InvalidInputError, match=r'"value": "0x') as caught:
         casckpt.exchange.from_json("9" * 10_000)
     assert "set_int_max_str_digits" not in str(caught.value)
+
+
+FUNCTIONS = {
+    "export_jsonl": lambda store: export_jsonl(store, io.BytesIO()),
+    "export_thread": lambda store: export_thread(store, io.BytesIO(), "t"),
+    "import_jsonl": lambda store: import_jsonl(store, io.BytesIO(b'{"thread": "t", "state": 1}')),
+    "import_named": lambda store: import_named(store, '[{"name": "a", "data": 1}]'),
+    "import_session_files": lambda store: import_session_files(store, "."),
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_an_async_store_is_told_what_to_do(function):
+    async def go():
+        async with casckpt.aio.open("memory:") as store:
+            with pytest.raises(casckpt.InvalidInputError, match=r"store\.run"):
+                function(store)
+
+    asyncio.run(go())
