@@ -123,7 +123,11 @@ def input_stream() -> BinaryIO:
 
 
 def _replace(target: Path, source: IO[Any]) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        error.filename = str(target)  # the name that the caller knows
+        raise
     try:
         with os.fdopen(handle, "wb") as file:
             shutil.copyfileobj(source, file, COPY_BYTES)

@@ -10,16 +10,17 @@ already is copied, one that was taken out (popped, deleted, overwritten) is put 
 Invariants: a draft knows the draft it lies in, and tells it of its first change; nothing of
 what is stored is ever changed.
 
-Imports: errors, ids, format (cbor, constants), tree (edit_bytes, lazy, native, source).
+Imports: errors, ids, format (cbor, constants), tree (edit_bytes, lazy, native, source, stream).
 """
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from casckpt.errors import InvalidInputError, UnsupportedValueError
+from casckpt.errors import CasckptError, InvalidInputError, UnsupportedValueError
 from casckpt.format import cbor
 from casckpt.format import constants as c
 from casckpt.ids import ObjectId
@@ -27,6 +28,7 @@ from casckpt.tree import native
 from casckpt.tree.edit_bytes import head_at, link_at, unkey
 from casckpt.tree.lazy import Opener
 from casckpt.tree.source import Codec, ObjectSource
+from casckpt.tree.stream import Stream
 
 __all__ = ["Draft", "Session", "Slot", "Stored", "plain"]
 
@@ -37,6 +39,7 @@ _SHORT_TEXT_END = _SHORT_TEXT_MIN + 24
 """First bytes of text whose length they say."""
 _SHORT_KEY = c.INLINE_BYTES_MAX // 4 - 1
 """Code points of a str that is certainly inlined."""
+_ATOMS = frozenset((type(None), bool, int, float, str, bytes))
 _PLAIN_MAJORS = frozenset((0, 1, cbor.BYTES, cbor.TEXT, 7))
 
 
@@ -274,12 +277,12 @@ class Draft(ABC):
 
 
 def plain(value: Any) -> Any:
-    """A value with every draft in it replaced by what it holds now."""
+    """A copy of a value, with every draft in it replaced by what it holds now."""
     return _copied(value, lambda draft: draft.load())
 
 
 def _copied_value(value: Any) -> Any:
-    """A copy of a value's built-in containers; drafts in them stay themselves."""
+    """A copy of a value; drafts in its lists, tuples and dicts stay themselves."""
     return _copied(value, lambda draft: draft)
 
 
@@ -287,12 +290,20 @@ def _copied(value: Any, settle: Callable[[Draft], Any]) -> Any:
     if isinstance(value, Draft):
         return settle(value)
     kind = type(value)
+    if kind in _ATOMS:
+        return value
     if kind is list:
         return [_copied(item, settle) for item in value]
     if kind is tuple:
         return tuple([_copied(item, settle) for item in value])
     if kind is dict:
         return {key: _copied(item, settle) for key, item in value.items()}
-    if kind is set or kind is bytearray:
-        return kind(value)
-    return value
+    if kind is Stream:
+        return value
+    # Instances, arrays, collections. Some cannot be copied: a view, one that holds a lock.
+    try:
+        return copy.deepcopy(value)
+    except CasckptError:  # of a draft in it
+        raise
+    except Exception:  # noqa: BLE001 - whatever a class raises
+        return value

@@ -50,6 +50,9 @@ def refusal(cls: type) -> Exception:
     if issubclass(cls, dt.tzinfo):
         why = f"{name} is a time zone of its own kind: use zoneinfo.ZoneInfo, or {codec}"
         return unsupported(cls, why)
+    if cls.__module__.startswith("casckpt.tree."):
+        word = "draft" if cls.__name__.endswith("Draft") else "view"
+        return unsupported(cls, f"a {word} stands for what is stored: save its load()")
     for base, word in _BASES:
         if issubclass(cls, base):
             why = f"{name} is a subclass of {word} and would not come back as itself: {codec}"

@@ -261,3 +261,15 @@ def test_edit_after_rewind_and_fork(store):
     assert fork.load() == {"n": 0, "forked": True}
     run.undo()
     assert run.load() == {"n": 1}
+
+
+def test_a_draft_or_view_in_a_state_that_is_saved_whole(store):
+    run = store.thread("whole")
+    run.save({"list": [1], "dict": {}, "set": {1}})
+    view = run.view()
+    with run.edit() as draft:
+        for part in (draft, draft["list"], draft["set"], view, view["list"]):
+            word = "view" if "view" in repr(part) else "draft"
+            with pytest.raises(casckpt.UnsupportedValueError, match=rf"a {word} .* load\(\)"):
+                store.thread("other").save({"part": part})
+            store.thread("other").save({"part": part.load()})

@@ -67,6 +67,12 @@ def test_an_unknown_revision_makes_no_file(store: Path) -> None:
     assert not (store / "out.json").exists()
 
 
+def test_a_folder_that_is_not_there_is_told_of_by_the_name_that_was_given(store: Path) -> None:
+    done = run(["checkout", "a", "-o", "nowhere/out.json"])
+    assert done.exit_code == 6
+    assert done.stderr == "casckpt: nowhere/out.json: No such file or directory\n"
+
+
 def test_a_link_keeps_its_target(store: Path) -> None:
     (store / "real.json").write_text("old")
     (store / "link.json").symlink_to("real.json")

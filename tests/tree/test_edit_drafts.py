@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
+from collections import defaultdict, deque
 
+import numpy as np
 import pytest
 
 from casckpt.errors import InvalidInputError, LimitError, UnsupportedValueError
 from casckpt.tree.draft_dict import DictDraft
+from casckpt.tree.stream import Stream
 from tests.tree import edits
 from tests.tree.edits import check_is_whole_build, edited
 from tests.tree.objects import Objects
@@ -97,6 +101,35 @@ def test_plain_values_are_kept_as_they_are_until_the_end():
         edit.build(objects),
         {"mine": {"list": [1], "itself": {"draft": [0]}}, "x": [0]},
     )
+
+
+def test_what_is_loaded_or_copied_shares_nothing_with_what_was_put_in():
+    class Kept:
+        def __init__(self, items):
+            self.items, self.lock = items, threading.Lock()
+
+    _, draft = draft_of({"part": {}, "list": [1]})
+    part = draft["part"]
+    part["deque"] = deque([draft["list"], [2]])
+    part["array"] = np.zeros(2)
+    part["counts"] = defaultdict(list, a=[1])
+    part["kept"] = kept = Kept([1])
+    part["stream"] = stream = Stream(iter([b"read once"]))
+    loaded, copied = part.load(), copy.deepcopy(draft)["part"]
+    draft["again"] = part
+    part["deque"].append("later")
+    part["deque"][1].append("later")
+    draft["list"].append("later")
+    part["array"][0] = 9
+    part["counts"]["a"].append("later")
+    for was in (loaded, copied, draft["again"]):
+        assert [list(item) for item in was["deque"]] == [[1], [2]]
+        assert type(was["deque"][0]) is list
+        assert was["array"].tolist() == [0, 0]
+        assert was["counts"] == {"a": [1]}
+        assert was["kept"] is kept  # which cannot be copied
+        assert was["stream"] is stream
+    assert list(part["deque"][0]) == [1, "later"]
 
 
 def test_drafts_inside_of_plain_values():
