@@ -70,7 +70,7 @@ def test_an_unknown_revision_makes_no_file(store: Path) -> None:
 def test_a_folder_that_is_not_there_is_told_of_by_the_name_that_was_given(store: Path) -> None:
     done = run(["checkout", "a", "-o", "nowhere/out.json"])
     assert done.exit_code == 6
-    assert done.stderr == "casckpt: nowhere/out.json: No such file or directory\n"
+    assert done.stderr == f"casckpt: {store}/nowhere/out.json: No such file or directory\n"
 
 
 def test_a_link_keeps_its_target(store: Path) -> None:
