@@ -7,18 +7,20 @@ Imports: errors.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from casckpt.errors import InvalidInputError
 
-__all__ = ["BundleFile", "reading", "writing"]
+__all__ = ["BundleFile", "naming", "reading", "writing"]
 
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 BundleFile = str | os.PathLike[str] | BinaryIO
 """A path, or a binary file that is open."""
 
@@ -55,18 +57,29 @@ def writing(file: BundleFile) -> Iterator[BinaryIO]:
     if target.is_dir():
         raise InvalidInputError(f"{os.fsdecode(file)} is a folder", file=os.fsdecode(file))
     if target.exists() and not target.is_file():
-        with target.open("wb") as sink:
+        with naming(target), target.open("wb") as sink:
             yield sink
         return
     part, handle = _part(target)
     try:
-        with os.fdopen(handle, "wb") as sink:
+        with naming(target), os.fdopen(handle, "wb") as sink:
             yield sink
             sink.flush()
             os.fsync(sink.fileno())
         part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def naming(target: Path) -> Iterator[None]:
+    """Say of a full disk which file was written: the system does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in _FULL:
+            error.filename = str(target)
         raise
 
 

@@ -3,7 +3,7 @@
 Invariant: a file named with -o is either complete or as it was before; nothing is ever
 written into a store's own folder.
 
-Imports: casckpt, click.
+Imports: casckpt, bundle (files), click.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import IO, Any, BinaryIO, Final
 import click
 
 import casckpt
+from casckpt.bundle.files import naming
 
 __all__ = [
     "copy_output",
@@ -80,7 +81,7 @@ def copy_output(source: IO[Any], name: str | None, store: Path) -> None:
         return
     target = output_path(name, store)
     if target.exists() and not target.is_file():  # a device or a pipe takes bytes as they come
-        with target.open("wb") as file:
+        with naming(target), target.open("wb") as file:
             shutil.copyfileobj(source, file, COPY_BYTES)
         return
     _replace(target, source)
@@ -129,7 +130,7 @@ def _replace(target: Path, source: IO[Any]) -> None:
         error.filename = str(target)  # the name that the caller knows
         raise
     try:
-        with os.fdopen(handle, "wb") as file:
+        with naming(target), os.fdopen(handle, "wb") as file:
             shutil.copyfileobj(source, file, COPY_BYTES)
             file.flush()
             os.fsync(file.fileno())

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -153,3 +154,10 @@ def test_an_async_store_is_told_what_to_do(function):
                 function(store)
 
     asyncio.run(go())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_a_full_disk_is_named_by_the_file(store, write):
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        write(store, "/dev/full")
