@@ -114,7 +114,9 @@ def undo(session: Session, thread: str, as_json: bool) -> None:
 def rm(session: Session, names: tuple[str, ...], as_json: bool) -> None:
     """Delete threads. Their checkpoints stay until gc, and 'undo' brings them back."""
     with session.open() as store:
-        for name in names:
+        for name in dict.fromkeys(names):
+            store.thread(name).checkpoint()  # all are there, or nothing is changed
+        for name in dict.fromkeys(names):
             store.thread(name).delete()
             _say("delete", name, None, as_json=as_json)
 

@@ -94,6 +94,7 @@ def prune(
     grace; until then --undo brings the states back.
     """
     policy = _policy(**rules)
+    threads = tuple(dict.fromkeys(threads))
     if bool(threads) == (prefix is not None):
         msg = "which threads? Name them, or their beginning with --prefix"
         raise click.UsageError(msg, click.get_current_context())
@@ -111,6 +112,8 @@ def prune(
         if prefix is not None:
             reports = store.prune(policy, prefix=prefix, dry_run=dry_run)
         else:
+            for name in threads:
+                store.thread(name).checkpoint()  # all are there, or nothing is changed
             reports = [store.thread(name).prune(policy, dry_run=dry_run) for name in threads]
         if as_json:
             for report in reports:
