@@ -172,8 +172,8 @@ def settle_lock(path: str) -> None:
         return
     lock = Path(path) / LOCK
     try:
-        if lock.exists() and lock.stat().st_blocks * 512 >= _LOCK_BYTES_MIN:
-            return
+        if lock.exists() and lock.stat().st_blocks:
+            return  # not opened: to close it again would end the locks of `seize`
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         if faults.is_full(error):
