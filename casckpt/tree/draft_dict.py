@@ -8,7 +8,8 @@ True are one key; a tree knows encodings. Where keys of the rarer types make tha
 
 Invariants: it behaves as a Python dict of the same items, order included.
 
-Imports: errors, format (cbor), ids, tree (draft, edit_bytes, edit_tree, keys, native).
+Imports: errors, format (cbor), ids, tree (draft, draft_views, edit_bytes, edit_tree, keys,
+native, view).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from casckpt.tree.draft_views import Items, Keys, Values
 from casckpt.tree.edit_bytes import unkey
 from casckpt.tree.edit_tree import StoredTree
 from casckpt.tree.keys import spellings
+from casckpt.tree.view import MappingView
 
 __all__ = ["DictDraft"]
 
@@ -280,6 +282,8 @@ class DictDraft(Draft, MutableMapping[Any, Any]):
                 self._end = place
 
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, MappingView):
+            return other == self.load()
         if not isinstance(other, dict | DictDraft):
             return NotImplemented
         items = cast("Mapping[Any, Any]", other)

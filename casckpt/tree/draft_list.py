@@ -5,7 +5,7 @@ Invariants: it behaves as a Python list of the same items; an operation costs O(
 reads the leaves of the items it gives, but `sort` and `reverse` read all; a stored item keeps
 its place in what is stored, however it moves here.
 
-Imports: tree (draft, edit_tree).
+Imports: tree (draft, edit_tree, view).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 
 from casckpt.tree.draft import Draft, Origin, Session, Slot, Stored, plain
 from casckpt.tree.edit_tree import StoredTree
+from casckpt.tree.view import SequenceView
 
 __all__ = ["ListDraft", "Piece"]
 
@@ -71,6 +72,8 @@ class ListDraft(Draft, MutableSequence[Any]):
             index -= 1
 
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, SequenceView):
+            return other == self.load()
         if not isinstance(other, list | ListDraft):
             return NotImplemented
         if other is self:

@@ -273,3 +273,19 @@ def test_a_draft_or_view_in_a_state_that_is_saved_whole(store):
             with pytest.raises(casckpt.UnsupportedValueError, match=rf"a {word} .* load\(\)"):
                 store.thread("other").save({"part": part})
             store.thread("other").save({"part": part.load()})
+
+
+def test_views_equal_the_drafts_of_what_they_equal(store):
+    run = store.thread("equal")
+    run.save({"list": [1, [2]], "tuple": ([1, [2]], 3), "dict": {"a": [1]}})
+    view = run.view()
+    with run.edit() as draft:
+        for part in (lambda d: d, lambda d: d["list"], lambda d: d["list"][1], lambda d: d["dict"]):
+            assert part(view) == part(draft)
+            assert part(draft) == part(view)
+        assert draft["list"] != view["tuple"]
+        draft["list"][1].append(3)
+        assert draft["list"] != view["list"]
+        assert view != draft
+        assert view["dict"] == draft["dict"]
+        assert draft["dict"] != view["list"]
