@@ -16,7 +16,7 @@ their contents are never recorded.
 
 Needs the extra `casckpt[otel]`.
 
-Imports: event, store.
+Imports: event, store, integrations (extras).
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, get_args
 
-from opentelemetry import metrics, trace
+from casckpt.integrations.extras import missing
+
+try:
+    from opentelemetry import metrics, trace
+except ModuleNotFoundError as error:
+    raise missing(error, "otel") from None
 
 from casckpt.event import Event, EventKind
 from casckpt.store import Store

@@ -2,11 +2,16 @@
 
 The only room that imports `claude_agent_sdk`: the extra `casckpt[claude-agent]`.
 
-Imports: integrations.claude_agent.session_store.
+Imports: integrations (extras, claude_agent.session_store).
 """
 
 from __future__ import annotations
 
-from casckpt.integrations.claude_agent.session_store import CasckptSessionStore
+from casckpt.integrations.extras import missing
+
+try:
+    from casckpt.integrations.claude_agent.session_store import CasckptSessionStore
+except ModuleNotFoundError as error:
+    raise missing(error, "claude-agent") from None
 
 __all__ = ["CasckptSessionStore"]

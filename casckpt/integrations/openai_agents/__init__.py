@@ -2,11 +2,16 @@
 
 The only room that imports `agents`: the extra `casckpt[openai-agents]`.
 
-Imports: integrations.openai_agents.session.
+Imports: integrations (extras, openai_agents.session).
 """
 
 from __future__ import annotations
 
-from casckpt.integrations.openai_agents.session import CasckptSession
+from casckpt.integrations.extras import missing
+
+try:
+    from casckpt.integrations.openai_agents.session import CasckptSession
+except ModuleNotFoundError as error:
+    raise missing(error, "openai-agents") from None
 
 __all__ = ["CasckptSession"]
