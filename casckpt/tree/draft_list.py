@@ -349,7 +349,7 @@ class ListDraft(Draft, MutableSequence[Any]):
         """Sort, stable; reads all."""
         values = list(self)
         if key is None:
-            keys = [plain(value) for value in values]
+            keys = [value.load() if isinstance(value, Draft) else value for value in values]
         else:
             keys = [key(value) for value in values]
         order = sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
