@@ -317,6 +317,15 @@ def test_who_waits_carries_on(saver: CasckptSaver, monkeypatch: pytest.MonkeyPat
     assert not saver._together._busy
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C is heard, where a shell has begun the tests in the background, too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_the_main_thread_carries_out_nothing_for_others(saver: CasckptSaver) -> None:
     """Ctrl-C comes to it: while it waits, what it asked for is left to others."""
     with held_up(saver):
