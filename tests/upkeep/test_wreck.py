@@ -1,5 +1,7 @@
 """Salvage of files that LMDB must not open: pages filled, swapped, cut off, roots that are gone."""
 
+import random
+
 import lmdb
 import pytest
 
@@ -96,9 +98,12 @@ def test_each_page_in_turn(whole):
 
 def test_pages_are_mixed_up(whole):
     """The pages are all there, at each other's places."""
+    kept = []
     for seed in range(6):
         _, found, _ = whole.salvage(damaged(whole.data, Variant("pages", seed)))
         assert len(found) > 0.9 * len(whole.states)
+        kept.append(len(found))
+    assert kept.count(len(whole.states)) >= 3
 
 
 @pytest.mark.parametrize("page", [0, 1])
@@ -178,6 +183,21 @@ def test_packed(tmp_path):
         assert all(same(store.checkpoint(one.id).load(), state) for one, state in made)
 
 
+def test_what_was_pruned_stays_so(tmp_path):
+    """The list of pruned checkpoints comes over, all of it."""
+    with casckpt.open(tmp_path / "s", durability="none") as store:
+        for number in range(40):
+            store.thread("t").save({"number": number})
+        store.thread("t").prune(casckpt.Retention(keep_last=3))
+        for number in range(2):  # so that both roots know of it
+            store.thread("t").save({"number": number})
+    data = tmp_path / "s" / "data.mdb"
+    data.write_bytes(damaged(data.read_bytes(), Variant("fill", 0, 0)))
+    done = casckpt.salvage(tmp_path / "s", tmp_path / "new")
+    # The root that was wiped is the newest: the last save went with it.
+    assert (done.checkpoints, len(done.without_state)) == (4, 37)
+
+
 def test_a_file_of_lmdb_1(tmp_path):
     """Pages of LMDB's newer engine have longer heads, and count offsets from behind them."""
     files.create(tmp_path / "s", header.encode("id", 1), lib_version=1)
@@ -193,19 +213,69 @@ def test_a_file_of_lmdb_1(tmp_path):
         assert all(same(store.checkpoint(one.id).load(), state) for one, state in made)
 
 
-def test_entries_are_those_of_the_file(whole):
-    """A whole file read without LMDB, table by table, against LMDB."""
-    with (whole.folder / "whole" / "data.mdb").open("rb") as file:
+@pytest.mark.parametrize("version", [0, 1])
+def test_entries_are_those_of_the_file(tmp_path, version):
+    """A whole file read without LMDB, table by table, against LMDB; keys of odd lengths, too."""
+    files.create(tmp_path / "s", header.encode("id", 1), lib_version=version)
+    with casckpt.open(tmp_path / "s", durability="none") as store:
+        fill(store)
+        for name in ("odd", "even", "odder"):
+            store.thread(name).save(1)
+        store.thread("odd").fork("odd two")
+    with (tmp_path / "s" / "data.mdb").open("rb") as file:
         wreck = Wreck(file)
         read = {name: sorted(wreck.entries(name)) for name in sorted(wreck.tables)}
         assert wreck.damage == {}
         assert list(wreck.strays()) == []
-    with lmdb.open(str(whole.folder / "whole"), max_dbs=8, readonly=True) as env:
+    with lmdb.open(str(tmp_path / "s"), max_dbs=8, readonly=True) as env:
         for name, entries in read.items():
             table = env.open_db(name.encode(), create=False)
             with env.begin(db=table) as txn:
                 assert entries == sorted(txn.cursor().iternext(keys=True, values=True))
     assert set(read) >= {"rows", "index", "posts", "refs", "log", "meta"}
+
+
+def test_old_copies_of_refs_are_none(whole):
+    """What is left of refs in free pages tells of heads that were: nobody goes by them."""
+    with (whole.folder / "whole" / "data.mdb").open("rb") as file:
+        wreck = Wreck(file)
+        roots = [trees["refs"].root for trees in wreck._tables]
+    hurt = whole.filled(*(root * PAGE_BYTES for root in roots))
+    done, found, _ = whole.salvage(hurt)
+    assert all(thread.was is None for thread in done.threads)
+    assert len(found) == len(whole.states), "the index names the heads"
+
+
+def test_a_header_that_cannot_be_read(tmp_path):
+    """It is made anew: nothing of it is needed to read the rest."""
+    with casckpt.open(tmp_path / "s", durability="none") as store:
+        made = [(one, one.load()) for one in fill(store)]
+    data = tmp_path / "s" / "data.mdb"
+    whole = data.read_bytes()
+    assert b"\x67casckpt" in whole
+    data.write_bytes(whole.replace(b"\x67casckpt", b"\x67cbsckpt"))
+    with pytest.raises(casckpt.NotAStoreError):
+        casckpt.open(tmp_path / "s", create=False)
+    assert casckpt.salvage(tmp_path / "s", tmp_path / "new").lost == ()
+    with opened(tmp_path / "new") as store:
+        assert all(same(store.checkpoint(one.id).load(), state) for one, state in made)
+
+
+def test_a_large_file_that_opens(tmp_path):
+    """Of a large file opening looks at few pages; salvage looks at all before it follows them."""
+    with casckpt.open(tmp_path / "s", durability="none") as store:
+        store.thread("big").save(bytes(range(256)) * 4 + random.Random(1).randbytes(2 << 20))
+        made = [(one, one.load()) for one in fill(store)]
+    data = tmp_path / "s" / "data.mdb"
+    with data.open("rb") as file:
+        root = Wreck(file)._tables[0]["rows"].root
+    data.write_bytes(damaged(data.read_bytes(), Variant("fill", root * PAGE_BYTES, 0)))
+    casckpt.open(tmp_path / "s", create=False, read_only=True).close()
+    done = casckpt.salvage(tmp_path / "s", tmp_path / "new")
+    assert any("'rows'" in what for what in done.unread)
+    assert done.lost == ()
+    with opened(tmp_path / "new") as store:
+        assert all(same(store.checkpoint(one.id).load(), state) for one, state in made)
 
 
 def test_what_was_never_a_store(tmp_path):

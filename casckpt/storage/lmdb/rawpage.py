@@ -1,5 +1,6 @@
 """Pages of an LMDB file as bytes, for a file that LMDB must not map.
 
+py-lmdb's verifier says what is wrong with a file, and gives no values; these are read here.
 The layout of pages, nodes and roots is that of LMDB's mdb.c (64 bits, little-endian), data
 versions 1 (LMDB 0.9) and 3 (1.0).
 
@@ -19,7 +20,7 @@ __all__ = ["NO_PAGE", "File", "Node", "Page", "Root", "Tree"]
 
 NO_PAGE: Final = (1 << 64) - 1
 """The root of an empty tree."""
-METAS: Final = 2
+_METAS: Final = 2
 _MAGIC: Final = 0xBEEFC0DE
 _BRANCH, _LEAF, _OVERFLOW, _LEAF2, _SUBPAGE = 1, 2, 4, 32, 64
 _DIRTY: Final = 16  # stays set in pages inside pages
@@ -28,7 +29,7 @@ _PAGE_BYTES: Final = (4096, 8192, 16384, 32768, 65536, 2048, 1024, 512, 256)
 """Page sizes there can be, the likeliest first."""
 _NODE: Final = Struct("<HHHH")
 _TREE: Final = Struct("<IHHQQQQQ")
-_OVERFLOW_PLACE: Final = Struct("<Q")
+_NUMBER: Final = Struct("<Q")
 
 
 class _Version(NamedTuple):
@@ -129,7 +130,7 @@ class File:
             return None
         magic, number = Struct("<II").unpack_from(body)
         free, main = _TREE.unpack_from(body, 24), _TREE.unpack_from(body, 72)
-        (txnid,) = Struct("<Q").unpack_from(body, 128)
+        (txnid,) = _NUMBER.unpack_from(body, 128)
         if magic != _MAGIC or number != version.number or free[0] not in _PAGE_BYTES:
             return None
         return Root(txnid, Tree(free[1], free[7]), Tree(main[1], main[7])), free[0]
@@ -142,7 +143,7 @@ class File:
             keys: False: a leaf of items without values, as keys with many values have, is one.
             stray: whether it may call itself by another number, as where pages were mixed up.
         """
-        if not METAS <= number < self.pages:
+        if not _METAS <= number < self.pages:
             return None
         raw = self._read(number * self._page, self._page)
         if len(raw) < self._page:
@@ -188,7 +189,7 @@ class File:
         if flags & _BIG:
             if flags != _BIG or at + 8 > len(raw):
                 return None
-            (number,) = _OVERFLOW_PLACE.unpack_from(raw, at)
+            (number,) = _NUMBER.unpack_from(raw, at)
             return Node(key, away=(number, size))
         data = raw[at : at + size]
         if len(data) < size:
@@ -210,7 +211,7 @@ class File:
         if number in self._taken:
             return None
         header, at = self._version.header, number * self._page
-        if not METAS <= number < self.pages or at + header + size > self.size:
+        if not _METAS <= number < self.pages or at + header + size > self.size:
             return None
         head = self._read(at, header)
         flags = int.from_bytes(head[header - 6 : header - 4], "little")

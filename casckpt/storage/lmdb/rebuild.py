@@ -25,6 +25,8 @@ __all__ = ["rebuild"]
 _BATCH: Final = 4_096
 """Entries in one transaction."""
 _KEY_BYTES_MAX: Final = 511
+_ADDED_TO: Final = tables.DUPLICATES | {"meta"}
+"""Tables in which a key may be there already: it has many values, or was made with the file."""
 _NUMBERED: Final = frozenset({"rows", "log", "blocks"})
 _VALUE_BYTES: Final = {"index": index.ENTRY_BYTES, "posts": posts.ENTRY_BYTES}
 """Of tables of duplicates, which are of one size."""
@@ -82,7 +84,7 @@ def _fill(
         with env.begin(write=True) as txn:
             for name, entry in batch:
                 if _fits(name, entry, known):
-                    txn.put(*entry, db=getattr(new, name), overwrite=name == "meta")
+                    txn.put(*entry, db=getattr(new, name), overwrite=name in _ADDED_TO)
     if not count:
         raise NotAStoreError("nothing of a casckpt store is left in this file")
     with env.begin(write=True) as txn:
@@ -95,7 +97,7 @@ def _fits(name: str, entry: Entry, known: Callable[[bytes], bool]) -> bool:
         return False  # what was under way is not, and the state is made anew
     if name == "meta" and entry.key == b"header" and not known(entry.value):
         return False
-    if name in _NUMBERED and len(entry.key) != len(tables.number_key(0)):
+    if name in _NUMBERED and len(entry.key) != tables.NUMBER_BYTES:
         return False
     size = _VALUE_BYTES.get(name)
     return 0 < len(entry.key) <= _KEY_BYTES_MAX and size in {None, len(entry.value)}
@@ -103,17 +105,9 @@ def _fits(name: str, entry: Entry, known: Callable[[bytes], bool]) -> bool:
 
 def _raise_floors(txn: Any, new: tables.Tables) -> None:
     """Say that everything up to the last row, move and block was given out."""
-    state = tables.state(txn, new)
-    last = tables.State(
-        state.epoch,
-        tables.last_seq(txn, new, 0),
-        tables.last_log(txn, new, 0),
-        state.version_floor,
-        _last_block(txn, new),
+    raised = tables.state(txn, new)._replace(
+        seq_floor=tables.last_seq(txn, new, 0),
+        log_floor=tables.last_log(txn, new, 0),
+        last_block=tables.last_block(txn, new),
     )
-    tables.put_state(txn, new, last)
-
-
-def _last_block(txn: Any, new: tables.Tables) -> int:
-    with txn.cursor(new.blocks) as cursor:
-        return int.from_bytes(cursor.key(), "big") if cursor.last() else 0
+    tables.put_state(txn, new, raised)

@@ -38,6 +38,7 @@ from casckpt.errors import CorruptError, FormatVersionError, NotAStoreError, Sto
 __all__ = [
     "COUNT_MAX",
     "DUPLICATES",
+    "NUMBER_BYTES",
     "SEQ_MAX",
     "State",
     "Tables",
@@ -46,6 +47,7 @@ __all__ = [
     "expect_onward",
     "flags",
     "header",
+    "last_block",
     "last_log",
     "last_seq",
     "number_key",
@@ -58,6 +60,8 @@ __all__ = [
 LAYOUT: Final = b"casckpt-lmdb 2"
 """Names everything in this package that is at rest; another one is refused by name."""
 COUNT_MAX: Final = 8
+NUMBER_BYTES: Final = 8
+"""Of a key that is a number."""
 SEQ_MAX: Final = (1 << 48) - 1
 """Seqs have 6 bytes in index and postings."""
 FLAGS_BYTES_MAX: Final = 1 << 31
@@ -199,7 +203,7 @@ def put_state(txn: Txn, tables: Tables, new: State) -> None:
 
 def number_key(number: int) -> bytes:
     """A seq or a log number as a key."""
-    return number.to_bytes(8, "big")
+    return number.to_bytes(NUMBER_BYTES, "big")
 
 
 def last_seq(txn: Txn, tables: Tables, floor: int) -> int:
@@ -233,6 +237,11 @@ def flags(low: int, top: int) -> bytearray:
 def last_log(txn: Txn, tables: Tables, floor: int) -> int:
     """The highest log number that was ever given out (`floor` = `State.log_floor`)."""
     return _last(txn, tables.log, floor)
+
+
+def last_block(txn: Txn, tables: Tables) -> int:
+    """The highest number of a block that is there; 0: there is none."""
+    return _last(txn, tables.blocks, 0)
 
 
 def _last(txn: Txn, table: Any, floor: int) -> int:

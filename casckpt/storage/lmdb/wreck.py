@@ -24,12 +24,12 @@ from casckpt.storage.limits import PAYLOAD_BYTES_MAX
 from casckpt.storage.lmdb import refs, row, young
 from casckpt.storage.lmdb.blocks import LENGTH_BYTES
 from casckpt.storage.lmdb.rawpage import NO_PAGE, File, Node, Page, Tree
+from casckpt.storage.lmdb.tables import NUMBER_BYTES
 
 __all__ = ["Entry", "Wreck"]
 
 DEPTH_MAX: Final = 32
 """Of a tree of LMDB's."""
-_NUMBER_BYTES: Final = 8
 _BLOCK_BYTES: Final = 2 * PAYLOAD_BYTES_MAX
 _FRAME_BYTES: Final = 64
 """Added at most to what a frame holds."""
@@ -200,11 +200,11 @@ class Wreck:
         page = None
         if number < len(self._seen) and depth < DEPTH_MAX and not self._seen[number]:
             page = self._file.page(number, keys=keys)
-        if page is not None:
-            self._seen[number] = 1
         if page is None:
             gaps.append(bounds if keys else _Gap(b"", b""))
-        elif page.leaf:
+            return
+        self._seen[number] = 1
+        if page.leaf:
             yield from _sound(page, bounds, gaps) if ordered else filter(None, page.nodes)
         else:
             for child, within in _children(page, bounds, gaps):
@@ -245,7 +245,7 @@ def _children(page: Page, bounds: _Gap, gaps: list[_Gap]) -> Iterator[tuple[int,
 
 
 def _is_row(entry: Entry) -> bool:
-    if len(entry.key) != _NUMBER_BYTES:
+    if len(entry.key) != NUMBER_BYTES:
         return False
     row.parse(int.from_bytes(entry.key, "big"), entry.value)
     return True
@@ -254,11 +254,11 @@ def _is_row(entry: Entry) -> bool:
 def _is_block(entry: Entry) -> bool:
     length = int.from_bytes(entry.value[:LENGTH_BYTES], "big")
     sound = LENGTH_BYTES < len(entry.value) <= length + _FRAME_BYTES and length <= _BLOCK_BYTES
-    return sound and len(entry.key) == _NUMBER_BYTES
+    return sound and len(entry.key) == NUMBER_BYTES
 
 
 def _is_log(entry: Entry) -> bool:
-    return len(entry.key) == _NUMBER_BYTES and bool(refs.parse_entry(*entry).name)
+    return len(entry.key) == NUMBER_BYTES and bool(refs.parse_entry(*entry).name)
 
 
 def _is_ref(entry: Entry) -> bool:
